@@ -1,0 +1,3 @@
+from mtbench_ko.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""The program `mtbench-ko`: one file per command, loaded when it is called."""
+
+import importlib
+import sys
+
+import click
+
+from mtbench_ko import __version__
+from mtbench_ko.errors import MtBenchError
+
+_COMMANDS = {
+    "run": "generate, judge and show as one streaming job",
+    "generate": "answers from local weights or an endpoint",
+    "judge": "grade answers that lie in an output",
+    "show": "the table of scores",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command runs, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"mtbench_ko.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mtbench-ko")
+def cli() -> None:
+    """MT-Bench for Korean language models, as a batch job that can be resumed.
+
+    Exit codes: 0 complete; 1 failed; 2 bad usage or input; 3 more items failed or unscored than allowed;
+    4 stopped, and unchanged it would stop again; 75 stopped early, run it again to go on.
+    """
+
+
+def main() -> None:
+    """The console script: our errors become one line on stderr and their exit code."""
+    try:
+        cli.main(prog_name="mtbench-ko", auto_envvar_prefix="MTBENCH_KO")
+    except MtBenchError as error:
+        click.echo(f"mtbench-ko: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,102 @@
+"""click options made from the fields of RunConfig, so that a setting is described in one place."""
+
+import json
+import sys
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import click
+from pydantic.fields import FieldInfo
+
+from mtbench_ko.cli.secrets import hide_literal_keys
+from mtbench_ko.config import RunConfig, load_config
+
+Command = Callable[..., Any]
+
+
+class ListOption(click.Option):
+    """FastChat's `--model-list a b c`: takes every value up to the next option."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        for name in self.opts:
+            option = parser._long_opt.get(name)
+            process = option.process
+
+            def take_all(value: str, state: Any, process: Any = process) -> None:
+                process(value, state)
+                while state.rargs and not state.rargs[0].startswith("-"):
+                    process(state.rargs.pop(0), state)
+
+            option.process = take_all
+
+
+def settings(
+    *groups: str, fields: Collection[str] = (), rename: Mapping[str, str] | None = None
+) -> Callable[[Command], Command]:
+    """Options for every setting in `groups` or `fields`, and --config; `rename` gives one another flag here."""
+
+    def decorate(command: Command) -> Command:
+        for name, field in reversed(RunConfig.model_fields.items()):
+            assert isinstance(field.json_schema_extra, dict)
+            if field.json_schema_extra["group"] in groups or name in fields:
+                command = _option(name, field, (rename or {}).get(name, name))(command)
+        return click.option("--config", "config_file", type=click.Path(), help="YAML file of settings.")(command)
+
+    return decorate
+
+
+def read_config(context: click.Context) -> RunConfig:
+    """The settings that the options of this command, the environment and --config give.
+
+    A key that was typed on the command line is moved out of it first, which starts the program once more.
+    """
+    given = {}
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name != "config_file" and source not in (None, click.core.ParameterSource.DEFAULT):
+            given[name] = list(value) if isinstance(value, tuple) else value
+    hide_literal_keys(given, sys.argv)
+    if "engine_arg" in given:
+        given["engine_arg"] = dict(_key_value(pair) for pair in given["engine_arg"])
+    return load_config(given, context.params.get("config_file"))
+
+
+def _option(name: str, field: FieldInfo, flag: str) -> Callable[[Command], Command]:
+    default = field.get_default(call_default_factory=True)
+    text = field.description or ""
+    if default not in (None, [], {}, False):
+        text += f"  [default: {default}]"
+    names = [f"--{flag.replace('_', '-')}", name]
+    kind = _bare(field.annotation)
+    if kind is bool:
+        return click.option(*names, is_flag=True, default=None, help=text)
+    if kind is dict or typing.get_origin(kind) is dict:
+        return click.option(*names, multiple=True, metavar="K=V", help=text)
+    if typing.get_origin(kind) is list:
+        cls = ListOption if name.endswith("_list") else click.Option
+        return click.option(*names, multiple=True, cls=cls, help=text)
+    if typing.get_origin(kind) is typing.Literal:
+        return click.option(*names, type=click.Choice(typing.get_args(kind)), default=None, help=text)
+    return click.option(*names, type=kind, default=None, help=text)
+
+
+def _bare(annotation: Any) -> Any:
+    """The type of a field without `| None` and constraints."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
+def _key_value(pair: str) -> tuple[str, Any]:
+    key, equals, text = pair.partition("=")
+    if not equals:
+        raise click.BadParameter(f"'{pair}' is not K=V", param_hint="--engine-arg")
+    try:
+        return key.replace("-", "_"), json.loads(text)
+    except json.JSONDecodeError:
+        return key.replace("-", "_"), text

@@ -1,0 +1,23 @@
+import sys
+
+import click
+
+from mtbench_ko.cli.options import read_config, settings
+
+
+@click.command("run")
+@settings("bench", "model", "generation", "judge", "output")
+@click.pass_context
+def command(context: click.Context, /, **_: object) -> None:
+    """Answer a question set, grade each turn as it comes, and print the table.
+
+    Started again with the same --output, it goes on where it stopped.
+    """
+    config = read_config(context)
+    from mtbench_ko.cli._job import work
+    from mtbench_ko.cli.show import print_output
+
+    code = work(config, generate=True, judge=True)
+    if not config.dry_run:
+        print_output(config, format="table")
+    sys.exit(code)

@@ -1,0 +1,182 @@
+"""Every setting, in one place: the flags, the YAML keys and the environment variables are made from `RunConfig`.
+
+A flag wins over its environment variable (MTBENCH_KO_<NAME>), that over the YAML file, that over the default.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mtbench_ko.errors import UsageError
+
+ENV_PREFIX = "MTBENCH_KO"
+Count = Annotated[int, Field(ge=1)]
+
+
+def setting(default: Any, group: str, help: str, **constraints: Any) -> Any:
+    """A field whose flag stands in `group` and is explained by `help`."""
+    return Field(default, description=help, json_schema_extra={"group": group}, **constraints)
+
+
+def _many(group: str, help: str) -> Any:
+    return Field(default_factory=list, description=help, json_schema_extra={"group": group})
+
+
+class RunConfig(BaseModel):
+    """The settings of one run."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    bench_name: str = setting("mt_bench_ko", "bench", "Question set: a registered name, or a folder when it holds a /.")
+    question_begin: int | None = setting(None, "bench", "First question, as a position in the file from 0.")
+    question_end: int | None = setting(None, "bench", "Position after the last question.")
+    first_n: Count | None = setting(None, "bench", "Only the first N questions.")
+    references: Literal["upstream", "none"] = setting(
+        "upstream", "bench", "References shown to the judge: the set's own, or none."
+    )
+    reference_model: str | None = setting(None, "bench", "Which file of reference_answer/ to use, if several.")
+
+    model_path: list[str] = _many("model", "Local weights: a folder or a hub id. Repeat for several models.")
+    model_id: list[str] = _many("model", "Name of the model in files and tables; default: last part of its path.")
+    model: str | None = setting(None, "model", "A model behind an OpenAI-compatible endpoint.")
+    openai_api_base: str | None = setting(None, "model", "URL of the endpoint of --model; default: OpenAI.")
+    openai_api_key: str | None = setting(
+        None, "model", "Key of --model, env:NAME or file:PATH; default: OPENAI_API_KEY."
+    )
+    revision: str | None = setting(None, "model", "Revision of a hub id.")
+    dtype: str | None = setting(None, "model", "vLLM's dtype; default: the model's own (float32 on older CPUs).")
+    num_gpus_per_model: Count | None = setting(None, "model", "GPUs of one replica (tensor x pipeline parallel).")
+    num_gpus_total: Count | None = setting(None, "model", "GPUs to use; default: all.")
+    pipeline_parallel_size: Count | None = setting(None, "model", "Pipeline stages; divides --num-gpus-per-model.")
+    replicas: Count | None = setting(None, "model", "Replicas beside each other; default: as many as fit.")
+    max_gpu_memory: float | None = setting(None, "model", "Share of GPU memory for vLLM, 0 to 1.", gt=0, le=1)
+    chat_template: str | None = setting(None, "model", "Jinja file to use instead of the model's own template.")
+    engine_arg: dict[str, Any] = Field(
+        default_factory=dict,
+        description="An engine argument of vLLM, K=V; V is read as JSON where it can be. Repeatable.",
+        json_schema_extra={"group": "model"},
+    )
+
+    max_new_token: Count = setting(1024, "generation", "Tokens that a turn may take, thinking included.")
+    num_choices: Count = setting(1, "generation", "Conversations per question.")
+    force_temperature: float | None = setting(None, "generation", "One temperature for all categories.", ge=0)
+    repetition_penalty: float = setting(1.0, "generation", "Repetition penalty; 1 is off.", gt=0)
+    system_prompt: str | None = setting(None, "generation", "System prompt of every conversation.")
+    parallel: Count = setting(50, "generation", "Calls in flight to the endpoint of --model.")
+
+    model_list: list[str] = _many("answers", "Models to judge: a b c; default: all that have answers.")
+    judge_model: str | None = setting(None, "judge", "The judge: a model name of its API, or a name for local weights.")
+    judge_api_base: str | None = setting(None, "judge", "URL of the judge's endpoint; default: OpenAI.")
+    judge_api_key: str | None = setting(
+        None, "judge", "Key of the judge, env:NAME or file:PATH; default: OPENAI_API_KEY."
+    )
+    judge_model_path: str | None = setting(None, "judge", "Weights of a judge that runs on this cluster.")
+    judge_num_gpus: Count | None = setting(None, "judge", "GPUs of the local judge.")
+    judge_parallel: Count = setting(50, "judge", "Calls in flight to the judge's endpoint.")
+    judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
+    judge_file: str | None = setting(None, "judge", "Judge prompts in FastChat's format; default: this project's own.")
+
+    output: str = setting("outputs", "output", "The run directory. Started again on it, a run goes on.")
+    max_failures: int = setting(0, "output", "Failed or unscored items that still count as success.", ge=0)
+    retry_failed: bool = setting(False, "output", "Try items again that were set aside, such as context overflows.")
+    adopt: bool = setting(False, "output", "Take answers that another program left under this model's name as done.")
+    overwrite: bool = setting(False, "output", "Write over files that another program left in the output.")
+    grace_seconds: float = setting(30.0, "output", "After SIGTERM, time for work in flight to finish.", ge=0)
+    ray_address: str | None = setting(None, "output", "Address of a Ray cluster; default: RAY_ADDRESS, else our own.")
+    dry_run: bool = setting(False, "output", "Show what would run, and stop.")
+
+    @field_validator("openai_api_key", "judge_api_key")
+    @classmethod
+    def _no_literal_key(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("env:", "file:")):
+            raise ValueError("a key does not belong in a file; name its place: env:NAME or file:PATH")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RunConfig":
+        if self.model and self.model_path:
+            raise ValueError("--model (an endpoint) and --model-path (local weights) exclude each other")
+        if self.judge_model_path and self.judge_api_base:
+            raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
+        if self.adopt and self.overwrite:
+            raise ValueError("--adopt and --overwrite exclude each other")
+        names = self.model_names
+        if len(self.model_id) > max(1, len(self.model_path)):
+            raise ValueError(f"{len(self.model_id)} --model-id for {len(self.model_path)} --model-path")
+        if len(set(names)) != len(names):
+            raise ValueError(f"two models would share a name: {', '.join(names)}; give each a --model-id")
+        return self
+
+    @property
+    def model_names(self) -> list[str]:
+        """The name of each model under test, in order."""
+        paths = [self.model] if self.model else self.model_path
+        given = self.model_id + [""] * len(paths)
+        return [name or str(path).rstrip("/").rpartition("/")[2] for path, name in zip(paths, given, strict=False)]
+
+    @property
+    def judge_name(self) -> str | None:
+        """The judge's name in files and tables."""
+        if self.judge_model or not self.judge_model_path:
+            return self.judge_model
+        return self.judge_model_path.rstrip("/").rpartition("/")[2]
+
+
+def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
+    """The settings of YAML `file` with those `given` (flags, environment) put over them.
+
+    Raises:
+        UsageError: unreadable YAML, an unknown key, or a value out of range; the message names the field.
+    """
+    settings = (_read_yaml(Path(file)) if file else {}) | given
+    try:
+        return RunConfig(**settings)
+    except ValidationError as error:
+        raise UsageError("; ".join(_fault(fault, file) for fault in error.errors())) from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path}: not YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"--config {path}: the file must hold keys and values, such as 'model_path: [my-model]'")
+    lists = {name for name, field in RunConfig.model_fields.items() if field.annotation == list[str]}
+    return {key: [value] if key in lists and isinstance(value, str) else value for key, value in content.items()}
+
+
+def _fault(fault: Any, file: str | None) -> str:
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    if fault["type"] == "extra_forbidden":
+        return f"{file or 'settings'}: unknown key '{name}'"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
+
+
+def read_key(place: str | None, base_url: str | None, flag: str) -> str:
+    """The API key that `place` (env:NAME, file:PATH) names, by default OPENAI_API_KEY.
+
+    An endpoint of one's own (`base_url`) may need none.
+
+    Raises:
+        UsageError: no key for OpenAI itself, or nothing at `place`.
+    """
+    kind, _, name = (place or "env:OPENAI_API_KEY").partition(":")
+    try:
+        key = os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"{flag} {place}: cannot be read: {error.strerror}") from error
+    if key:
+        return key
+    if place is None and base_url is not None:
+        return "not-needed"
+    where = f"{place} is empty" if place else "OPENAI_API_KEY is not set"
+    raise UsageError(f"{flag}: the endpoint needs a key, and {where}; set it, or pass {flag} env:NAME or file:PATH")

@@ -1,0 +1,32 @@
+"""Messages and sampling in, completion out: vLLM in Ray actors, or an OpenAI-compatible endpoint."""
+
+from mtbench_ko.engine.base import Completion, CompletionFailed, Engine, Failure, Messages, Sampling
+from mtbench_ko.engine.cluster import ray_cluster
+from mtbench_ko.engine.endpoint import EndpointSpec
+from mtbench_ko.engine.placement import JudgeTime, Node, Replicas, judge_time, place
+from mtbench_ko.engine.pool import ReplicaPool, endpoint_pool, vllm_pool
+from mtbench_ko.engine.vllm_replica import VllmSpec
+from mtbench_ko.engine.weights import Weights, require_vllm, resolve_weights
+
+__all__ = [
+    "Completion",
+    "CompletionFailed",
+    "EndpointSpec",
+    "Engine",
+    "Failure",
+    "JudgeTime",
+    "Messages",
+    "Node",
+    "ReplicaPool",
+    "Replicas",
+    "Sampling",
+    "VllmSpec",
+    "Weights",
+    "endpoint_pool",
+    "judge_time",
+    "place",
+    "ray_cluster",
+    "require_vllm",
+    "resolve_weights",
+    "vllm_pool",
+]

@@ -1,0 +1,69 @@
+"""Ray: our own local cluster unless an address is given, with telemetry off."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mtbench_ko.engine.placement import Node
+from mtbench_ko.errors import MtBenchError
+
+QUIET_ENV = {
+    "DO_NOT_TRACK": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_PASSED_ON = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "VLLM_")
+
+
+@contextmanager
+def ray_cluster(address: str | None, num_gpus: int | None = None) -> Iterator[list[Node]]:
+    """Connect to `address` (or RAY_ADDRESS), else start a cluster of this machine alone; yield its nodes.
+
+    A cluster of ours is stopped in the end and its temporary folder removed; one that was given is left running.
+    `ray.init` without an address would join any cluster that happens to run here, so that is never called.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    os.environ.update(QUIET_ENV)
+    os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
+    temporary = None
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            temporary = Path(tempfile.mkdtemp(prefix="mtb-", dir="/tmp"))
+            ray.init(address="local", include_dashboard=False, num_gpus=num_gpus, _temp_dir=str(temporary), **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"to Ray at {address}" if address else "a local Ray cluster"
+        raise MtBenchError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
+    try:
+        yield [
+            Node(gpus=int(node["Resources"].get("GPU", 0)), cpus=int(node["Resources"].get("CPU", 0)))
+            for node in ray.nodes()
+            if node["Alive"]
+        ]
+    finally:
+        ray.shutdown()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def worker_env() -> dict[str, str]:
+    """Environment of engine actors: telemetry off, and the caller's settings of vLLM and the hub cache.
+
+    No token is among them: Ray records this mapping.
+    """
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_PASSED_ON) and not name.endswith(("TOKEN", "KEY"))
+    }
+    return {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "WARNING"} | passed | QUIET_ENV

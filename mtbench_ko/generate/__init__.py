@@ -1,0 +1,6 @@
+"""Holding the two-turn conversations of a question set with a model."""
+
+from mtbench_ko.generate.conversation import Conversation, Subject, converse
+from mtbench_ko.generate.sampling import CATEGORY_TEMPERATURE, temperature
+
+__all__ = ["CATEGORY_TEMPERATURE", "Conversation", "Subject", "converse", "temperature"]

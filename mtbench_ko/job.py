@@ -1,0 +1,251 @@
+"""One run from settings to results: what is owed, which engines it takes, and in what order they run."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mtbench_ko.bench import Bench
+from mtbench_ko.config import RunConfig, read_key
+from mtbench_ko.engine import (
+    EndpointSpec,
+    ReplicaPool,
+    Replicas,
+    Sampling,
+    VllmSpec,
+    Weights,
+    endpoint_pool,
+    ray_cluster,
+    vllm_pool,
+)
+from mtbench_ko.errors import INCOMPLETE, MtBenchError, Preempted, UsageError
+from mtbench_ko.foreign import settle_answers, settle_judgments
+from mtbench_ko.generate import Conversation, temperature
+from mtbench_ko.pipeline import Pipeline
+from mtbench_ko.plan import Contestant, Plan, find_contestants, find_judge_weights, make_judge, make_plan
+from mtbench_ko.progress import RunProgress
+from mtbench_ko.signals import STOPPED, stop_signals
+from mtbench_ko.store import RunStore, saved_answers, write_manifest
+
+_UNBOUNDED = 100_000  # local engines queue by themselves
+
+
+class Job:
+    """Everything found out before any engine starts; `run` does the work.
+
+    Raises:
+        UsageError: from the constructor, for whatever is wrong with settings or input files.
+    """
+
+    def __init__(self, config: RunConfig, bench: Bench, store: RunStore, *, generate: bool, judge: bool) -> None:
+        self.config = config
+        self.bench = bench
+        self.store = store
+        self.contestants = find_contestants(config) if generate else []
+        self.judge_weights = find_judge_weights(config) if judge else None
+        self.judge = make_judge(config, self.judge_weights) if judge else None
+        self.keys = {
+            "model": read_key(config.openai_api_key, config.openai_api_base, "--openai-api-key")
+            if generate and config.model
+            else "",
+            "judge": read_key(config.judge_api_key, config.judge_api_base, "--judge-api-key")
+            if judge and not self.judge_weights
+            else "",
+        }
+        # The model that shares the judge's weights goes last, so that its engine can grade the others' answers.
+        self.contestants.sort(key=self._shares_judge)
+        self.plan = Plan(None, "none", None)
+        self.engines: dict[str, Any] = {}
+        self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
+        for conversations in self._conversations.values():
+            settle_answers(config, store, conversations)
+        if self.judge:
+            settle_judgments(config, store, bench.name, self.judge.name)
+
+    def _hold_with(self, contestant: Contestant) -> list[Conversation]:
+        return [
+            Conversation(
+                bench=self.bench.name,
+                question=question,
+                choice=choice,
+                subject=contestant.subject,
+                sampling=Sampling(
+                    temperature=temperature(question, self.config.force_temperature),
+                    max_tokens=self.config.max_new_token,
+                    repetition_penalty=self.config.repetition_penalty,
+                ),
+            )
+            for question in self.bench.questions.values()
+            for choice in range(self.config.num_choices)
+        ]
+
+    def run(self) -> int:
+        """Do what is owed, write the results, and return the exit code."""
+        began = time.time()
+        self.store.write_views()  # a run that was killed left them as they were
+        answers = [] if self.contestants else self._saved_answers()
+        turns = sum(len(talk.question.turns) for talks in self._conversations.values() for talk in talks)
+        judgments = (turns or sum(len(turns) for *_, turns in answers)) if self.judge else 0
+        with RunProgress(turns, judgments) as progress:
+            try:
+                pipeline = asyncio.run(self._stream(answers, progress))
+            except BaseExceptionGroup as group:
+                raise _first(group) from group
+            finally:
+                self.store.write_views()
+        counts = pipeline.counts
+        self._write_manifest(pipeline, began, progress)
+        if pipeline.stopping:
+            raise Preempted(STOPPED)
+        missed = counts.failed + counts.unscored
+        if missed:
+            progress.say(f"{counts.failed} failed, {counts.unscored} unscored: {_tally(counts.reasons)}")
+        return INCOMPLETE if missed > self.config.max_failures else 0
+
+    async def _stream(
+        self,
+        answers: Sequence[tuple[str, int, int, list[str]]],
+        progress: RunProgress,
+    ) -> Pipeline:
+        async with asyncio.TaskGroup() as group:
+            pipeline = Pipeline(self.store, self.bench, self.judge, progress, group)
+            owed = {
+                contestant: pipeline.take_up(talks, self.config.retry_failed)
+                for contestant, talks in self._conversations.items()
+            }
+            for answer in answers:
+                pipeline.take_up_answer(*answer, retry=self.config.retry_failed)
+            if not any(owed.values()) and not pipeline.judgments_waiting:
+                return pipeline
+            with (
+                stop_signals(asyncio.current_task(), pipeline.stop, self.config.grace_seconds) as arm,
+                ray_cluster(self.config.ray_address) as nodes,
+            ):
+                arm()  # ray.init puts a SIGTERM handler of its own
+                self.plan = make_plan(self.config, self.contestants, self.judge, self.judge_weights, nodes)
+                progress.say(self.plan.describe())
+                if not self.config.dry_run:
+                    await self._work(pipeline, owed, progress)
+        return pipeline
+
+    async def _work(
+        self, pipeline: Pipeline, owed: dict[Contestant, list[Conversation]], progress: RunProgress
+    ) -> None:
+        early = await self._start_judge(pipeline) if self.plan.judge in ("endpoint", "beside") else None
+        for contestant, talks in owed.items():
+            shared = self.plan.judge == "shared" and self._shares_judge(contestant)
+            if pipeline.stopping or not (talks or (shared and pipeline.judgments_waiting)):
+                continue
+            pool = self._model_pool(contestant)
+            progress.say(f"loading {contestant.subject.model_id}")
+            await pool.start()
+            progress.restart_clock()
+            self.engines[contestant.subject.model_id] = pool.describe()
+            if shared:
+                pipeline.judge_with(pool, _UNBOUNDED)
+            await pipeline.answer(talks, pool, self.config.parallel if contestant.weights is None else _UNBOUNDED)
+            if shared:
+                await pipeline.judged()
+            await pool.stop()
+        if self.plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
+            progress.say(f"loading the judge {self.config.judge_name}")
+            early = await self._start_judge(pipeline)
+        await pipeline.judged()
+        if early:
+            await early.stop()
+
+    async def _start_judge(self, pipeline: Pipeline) -> ReplicaPool:
+        assert self.judge is not None
+        if self.judge_weights:
+            assert self.plan.judge_replicas is not None
+            pool = vllm_pool(_spec(self.judge_weights, self.plan.judge_replicas, {}), self.plan.judge_replicas)
+        else:
+            pool = endpoint_pool(
+                EndpointSpec(
+                    self.judge.name, self.config.judge_api_base, self.keys["judge"], self.config.judge_parallel
+                )
+            )
+        await pool.start()
+        self.engines[f"judge:{self.judge.name}"] = pool.describe()
+        pipeline.judge_with(pool, _UNBOUNDED if self.judge_weights else self.config.judge_parallel)
+        return pool
+
+    def _model_pool(self, contestant: Contestant) -> ReplicaPool:
+        config = self.config
+        if contestant.weights is None:
+            assert config.model is not None
+            return endpoint_pool(
+                EndpointSpec(config.model, config.openai_api_base, self.keys["model"], config.parallel)
+            )
+        assert self.plan.models is not None
+        arguments = dict(config.engine_arg)
+        if config.dtype:
+            arguments["dtype"] = config.dtype
+        if config.max_gpu_memory:
+            arguments["gpu_memory_utilization"] = config.max_gpu_memory
+        return vllm_pool(_spec(contestant.weights, self.plan.models, arguments), self.plan.models)
+
+    def _shares_judge(self, contestant: Contestant) -> bool:
+        return contestant.weights is not None and contestant.weights == self.judge_weights
+
+    def _saved_answers(self) -> list[tuple[str, int, int, list[str]]]:
+        """(model, question id, choice, turns) of every answer that lies in the output."""
+        names = self.config.model_list or None
+        found = saved_answers(self.store.output, self.bench.name, names)
+        chosen = [answer for answer in found if answer[1] in self.bench.questions]
+        if not chosen:
+            raise UsageError(f"{self.store.output}/{self.bench.name}/model_answer: no answers to judge")
+        return chosen
+
+    def _write_manifest(self, pipeline: Pipeline, began: float, progress: RunProgress) -> None:
+        reported = {record.judge_reported for record in self.store.judgments() if record.judge_reported}
+        write_manifest(
+            self.store.output,
+            self.bench.name,
+            {
+                "bench": {"name": self.bench.name, "questions": len(self.bench.questions), "sha256": self.bench.hashes},
+                "models": {contestant.subject.model_id: asdict(contestant.subject) for contestant in self.contestants},
+                "judge": {
+                    "name": self.judge.name,
+                    "identity": self.judge.identity,
+                    "reported": sorted(reported),
+                    "prompt_set": self.judge.prompts.name,
+                    "references": self.bench.reference_source,
+                }
+                if self.judge
+                else None,
+                "counts": pipeline.counts.describe(),
+                "engines": self.engines,
+                "placement": asdict(self.plan),
+                "started": began,
+                "seconds": round(time.time() - began, 1),
+                "tokens_generated": progress.tokens,
+                "tokens_per_second": round(progress.tokens_per_second, 1),
+                "config": self.config.model_dump(mode="json"),
+            },
+        )
+
+
+def _spec(weights: Weights, shape: Replicas, arguments: dict[str, Any]) -> VllmSpec:
+    return VllmSpec(
+        path=weights.path,
+        revision=weights.revision,
+        chat_template=weights.chat_template,
+        tensor_parallel_size=shape.tensor_parallel_size,
+        pipeline_parallel_size=shape.pipeline_parallel_size,
+        engine_args=arguments,
+    )
+
+
+def _tally(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the tasks: ours before others."""
+    ours, others = group.split(MtBenchError)
+    error: BaseException = ours or others or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

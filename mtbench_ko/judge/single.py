@@ -1,0 +1,135 @@
+"""Single-answer grading: one judgment for each turn of each answer."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from mtbench_ko.bench import Bench
+from mtbench_ko.engine import CompletionFailed, Engine, Messages, Sampling
+from mtbench_ko.hashing import sha256_json
+from mtbench_ko.judge.prompts import JudgePrompt, PromptSet
+from mtbench_ko.judge.verdict import parse_rating, rating_schema
+from mtbench_ko.records import FailureRecord, JudgmentRecord, References, Slot, judgment_slot
+from mtbench_ko.store import RunStore
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who judges and how. `identity` is the weights' or, for an endpoint, the model's name."""
+
+    name: str
+    identity: str
+    prompts: PromptSet
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class Match:
+    """One turn of one answer before the judge."""
+
+    bench: str
+    model: str
+    question_id: int
+    choice: int
+    turn: int
+    judge: Judge
+    prompt: JudgePrompt
+    messages: Messages
+    references: References | None
+
+    @property
+    def key(self) -> str:
+        """What the judgment depends on."""
+        return sha256_json(
+            {
+                "judge": self.judge.identity,
+                "sampling": asdict(self.judge.sampling),
+                "messages": sha256_json(self.messages),
+                "output_format": self.prompt.output_format,
+                "repeat": 0,
+            }
+        )
+
+    @property
+    def slot(self) -> Slot:
+        return judgment_slot(
+            self.bench,
+            self.model,
+            self.question_id,
+            self.choice,
+            self.turn,
+            self.judge.name,
+            self.judge.prompts.name,
+            self.references.source if self.references else None,
+        )
+
+    def saved(self, store: RunStore) -> JudgmentRecord | FailureRecord | None:
+        """What an earlier run made of exactly these messages."""
+        record = store.get(self.slot)
+        if isinstance(record, JudgmentRecord | FailureRecord) and record.key == self.key:
+            return record
+        return None
+
+
+def single_match(
+    bench: Bench, judge: Judge, model: str, question_id: int, choice: int, answers: Sequence[str]
+) -> Match:
+    """The match about turn len(answers): the judge sees the turns up to there and no thinking."""
+    question = bench.questions[question_id]
+    turn = len(answers)
+    texts = bench.references.get(question_id)
+    prompt = judge.prompts.single(turn, guided=texts is not None)
+    if turn == 1:
+        slots = {"question": question.turns[0], "answer": answers[0]}
+    else:
+        slots = {}
+        for number, (asked, answered) in enumerate(zip(question.turns, answers, strict=False), start=1):
+            slots |= {f"question_{number}": asked, f"answer_{number}": answered}
+    references = None
+    if texts is not None:
+        slots |= {f"ref_answer_{number}": text for number, text in enumerate(texts, start=1)}
+        references = References(source=str(bench.reference_source), sha256=sha256_json(texts[:turn]))
+    return Match(bench.name, model, question_id, choice, turn, judge, prompt, prompt.messages(slots), references)
+
+
+async def grade(match: Match, engine: Engine) -> JudgmentRecord | FailureRecord:
+    """Ask the judge. A reply without a verdict is `unscored`, no reply a failure; neither is a score."""
+    sampling = match.judge.sampling
+    try:
+        reply = await engine.complete(match.messages, sampling, rating_schema(sampling.max_tokens))
+    except CompletionFailed as error:
+        return FailureRecord(
+            bench=match.bench,
+            question_id=match.question_id,
+            choice=match.choice,
+            turn=match.turn,
+            key=match.key,
+            stage="judgment",
+            model=match.model,
+            failed_slot=list(match.slot),
+            reason=error.failure.reason,
+            detail=error.failure.detail,
+            final=error.failure.final,
+        )
+    rating = parse_rating(reply.text, reply.structured)
+    reason = None
+    if rating is None:
+        reason = "length" if reply.finish_reason == "length" else "no_verdict"
+    return JudgmentRecord(
+        bench=match.bench,
+        question_id=match.question_id,
+        choice=match.choice,
+        turn=match.turn,
+        key=match.key,
+        model=match.model,
+        judge=[match.judge.name, match.prompt.name],
+        user_prompt=match.messages[-1]["content"],
+        judgment=reply.text,
+        score=-1 if rating is None else rating,
+        outcome="unscored" if rating is None else "scored",
+        reason=reason,
+        prompt_set=match.judge.prompts.name,
+        references=match.references,
+        finish_reason=reply.finish_reason,
+        usage=reply.usage,
+        judge_reported=reply.model,
+    )

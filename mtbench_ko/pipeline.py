@@ -1,0 +1,162 @@
+"""Questions -> answers -> judgments as one stream: a turn is judged as soon as it is stored."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mtbench_ko.bench import Bench
+from mtbench_ko.engine import Engine
+from mtbench_ko.generate import Conversation, converse
+from mtbench_ko.judge import Judge, Match, grade, single_match
+from mtbench_ko.progress import RunProgress
+from mtbench_ko.records import FailureRecord, JudgmentRecord
+from mtbench_ko.store import RunStore
+
+
+@dataclass
+class Counts:
+    """Items by outcome. A turn that was answered and graded counts in both; `failed` is either without a result."""
+
+    answered: int = 0
+    scored: int = 0
+    unscored: int = 0
+    failed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def miss(self, kind: str, reason: str) -> None:
+        """Count an item that ended "unscored" or "failed"."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Pipeline:
+    """One pipeline over one store. First everything saved is taken up, then engines do what is owed.
+
+    Its judge tasks live in `group`: an error in one of them ends the whole pipeline.
+    """
+
+    def __init__(
+        self, store: RunStore, bench: Bench, judge: Judge | None, progress: RunProgress, group: asyncio.TaskGroup
+    ) -> None:
+        self._store = store
+        self._bench = bench
+        self._judge = judge
+        self._progress = progress
+        self._group = group
+        self._waiting: list[Match] = []
+        self._judge_engine: Engine | None = None
+        self._judging: set[asyncio.Task[None]] = set()
+        self.stopping = False
+        self.counts = Counts()
+
+    def take_up(self, conversations: Iterable[Conversation], retry: bool) -> list[Conversation]:
+        """Count what is saved, submit it to the judge, and return the conversations that still owe a turn.
+
+        Those set aside for good count as failed, unless `retry`.
+        """
+        owed = []
+        for conversation in conversations:
+            texts: list[str] = []
+            for turn in conversation.saved_turns(self._store):
+                texts.append(turn.text)
+                self.counts.answered += 1
+                self._progress.answered()
+                self._submit(conversation.subject.model_id, turn.question_id, turn.choice, texts, retry)
+            if len(texts) < len(conversation.question.turns):
+                failure = conversation.failure(self._store)
+                if failure and failure.final and not retry:
+                    self._miss("failed", failure.reason)
+                else:
+                    owed.append(conversation)
+        return owed
+
+    def take_up_answer(self, model: str, question_id: int, choice: int, turns: Sequence[str], retry: bool) -> None:
+        """Submit an answer that some file holds."""
+        for turn in range(1, len(turns) + 1):
+            self._submit(model, question_id, choice, turns[:turn], retry)
+
+    async def answer(self, conversations: Iterable[Conversation], engine: Engine, parallel: int) -> None:
+        """Hold the conversations, `parallel` at a time."""
+        limit = asyncio.Semaphore(parallel)
+        async with asyncio.TaskGroup() as group:
+            for conversation in conversations:
+                group.create_task(self._hold(conversation, engine, limit))
+
+    @property
+    def judgments_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def judge_with(self, engine: Engine, parallel: int) -> None:
+        """The judge is ready: matches that waited for it and all that come go to it, `parallel` at a time."""
+        self._judge_engine = engine
+        self._judge_limit = asyncio.Semaphore(parallel)
+        waiting, self._waiting = self._waiting, []
+        for match in waiting:
+            self._start(match)
+
+    async def judged(self) -> None:
+        """Wait until every match so far has its judgment."""
+        while self._judging:
+            await asyncio.wait(list(self._judging))
+
+    def stop(self) -> None:
+        """Begin nothing more; what is in flight may finish."""
+        self.stopping = True
+
+    async def _hold(self, conversation: Conversation, engine: Engine, limit: asyncio.Semaphore) -> None:
+        texts = [turn.text for turn in conversation.saved_turns(self._store)]
+        async with limit:
+            async for turn in converse(conversation, engine, self._store, lambda: not self.stopping):
+                if isinstance(turn, FailureRecord):
+                    self._miss("failed", turn.reason)
+                    return
+                texts.append(turn.text)
+                self.counts.answered += 1
+                self._progress.answered(turn.usage.get("completion_tokens", 0))
+                self._submit(conversation.subject.model_id, turn.question_id, turn.choice, texts, retry=True)
+
+    def _submit(self, model: str, question_id: int, choice: int, answers: Sequence[str], retry: bool) -> None:
+        if self._judge is None:
+            return
+        match = single_match(self._bench, self._judge, model, question_id, choice, answers)
+        saved = match.saved(self._store)
+        if isinstance(saved, JudgmentRecord) and saved.outcome == "scored":
+            self._graded(saved)
+        elif isinstance(saved, FailureRecord) and saved.final and not retry:
+            self._miss("failed", saved.reason)
+        elif self._judge_engine is None:
+            self._waiting.append(match)
+        else:
+            self._start(match)
+
+    def _start(self, match: Match) -> None:
+        task = self._group.create_task(self._grade(match))
+        self._judging.add(task)
+        task.add_done_callback(self._judging.discard)
+
+    async def _grade(self, match: Match) -> None:
+        assert self._judge_engine is not None
+        async with self._judge_limit:
+            if self.stopping:
+                return
+            record = await grade(match, self._judge_engine)
+        self._store.append(record)
+        if isinstance(record, FailureRecord):
+            self._miss("failed", record.reason)
+        else:
+            self._graded(record, record.usage.get("completion_tokens", 0))
+
+    def _graded(self, record: JudgmentRecord, tokens: int = 0) -> None:
+        self._progress.judged(tokens)
+        if record.outcome == "scored":
+            self.counts.scored += 1
+        else:
+            self._miss("unscored", record.reason or "no_verdict")
+
+    def _miss(self, kind: str, reason: str) -> None:
+        self.counts.miss(kind, reason)
+        self._progress.missed(kind)

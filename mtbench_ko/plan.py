@@ -1,0 +1,130 @@
+"""What a run is made of: the models under test, the judge, and which of them runs where and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mtbench_ko.config import RunConfig
+from mtbench_ko.engine import (
+    JudgeTime,
+    Node,
+    Replicas,
+    Sampling,
+    Weights,
+    judge_time,
+    place,
+    require_vllm,
+    resolve_weights,
+)
+from mtbench_ko.errors import UsageError
+from mtbench_ko.generate import Subject
+from mtbench_ko.judge import Judge, load_prompts
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model under test. `weights` is None for an endpoint."""
+
+    subject: Subject
+    weights: Weights | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which GPUs each model gets, and when the judge runs."""
+
+    models: Replicas | None
+    judge: JudgeTime
+    judge_replicas: Replicas | None
+
+    def describe(self) -> str:
+        """The plan in words."""
+        judges = {
+            "none": "no judge",
+            "endpoint": "the judge is an endpoint, and grades each turn as it comes",
+            "shared": "the judge has the model's weights and shares its engine",
+            "beside": "the judge runs beside the models, and grades each turn as it comes",
+            "after": "the judge loads after the models have gone",
+        }
+        models = "models behind an endpoint"
+        if self.models:
+            shape = self.models
+            on = f"{shape.gpus} GPUs" if shape.gpus else f"{shape.cpus} CPU cores"
+            models = (
+                f"each model: {shape.count} x {on} "
+                f"(tensor parallel {shape.tensor_parallel_size}, pipeline parallel {shape.pipeline_parallel_size})"
+            )
+        return f"{models}; {judges[self.judge]}"
+
+
+def find_contestants(config: RunConfig) -> list[Contestant]:
+    if config.model:
+        return [
+            Contestant(Subject(config.model_names[0], f"endpoint:{config.model}", None, config.system_prompt), None)
+        ]
+    if not config.model_path:
+        raise UsageError("no model: say --model-path FOLDER_OR_HUB_ID, or --model NAME --openai-api-base URL")
+    require_vllm()
+    contestants = []
+    for name, path in zip(config.model_names, config.model_path, strict=True):
+        weights = resolve_weights(path, config.revision, config.chat_template)
+        subject = Subject(name, weights.identity, weights.template_sha256, config.system_prompt)
+        contestants.append(Contestant(subject, weights))
+    return contestants
+
+
+def find_judge_weights(config: RunConfig) -> Weights | None:
+    if config.judge_model_path is None:
+        return None
+    require_vllm()
+    same_place = config.judge_model_path in config.model_path
+    return resolve_weights(
+        config.judge_model_path,
+        config.revision if same_place else None,
+        config.chat_template if same_place else None,
+    )
+
+
+def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
+    if config.judge_name is None:
+        raise UsageError("no judge: say --judge-model NAME (an API) or --judge-model-path FOLDER (on this cluster)")
+    identity = f"{weights.identity} template:{weights.template_sha256}" if weights else f"endpoint:{config.judge_name}"
+    sampling = Sampling(temperature=0.0, max_tokens=config.judge_max_tokens)
+    return Judge(config.judge_name, identity, load_prompts(config.judge_file), sampling)
+
+
+def make_plan(
+    config: RunConfig,
+    contestants: Sequence[Contestant],
+    judge: Judge | None,
+    judge_weights: Weights | None,
+    nodes: Sequence[Node],
+) -> Plan:
+    """Give every model its GPUs (or cores), and the judge its time.
+
+    Raises:
+        UsageError: a shape that the nodes cannot hold.
+    """
+    local = any(contestant.weights for contestant in contestants)
+    gpus = sum(node.gpus for node in nodes)
+    judge_gpus = (config.judge_num_gpus or 1) if gpus else config.judge_num_gpus
+    when: JudgeTime = "endpoint" if judge else "none"
+    if judge_weights:
+        if any(contestant.weights == judge_weights for contestant in contestants):
+            when = "shared"
+        elif local:
+            when = judge_time(nodes, config.num_gpus_per_model, config.num_gpus_total, judge_gpus)
+        else:
+            when = "beside"
+    models = judge_replicas = None
+    if local:
+        models = place(
+            nodes,
+            gpus_per_model=config.num_gpus_per_model,
+            gpus_total=config.num_gpus_total,
+            pipeline_parallel_size=config.pipeline_parallel_size,
+            replicas=config.replicas,
+            reserved=(judge_gpus or 0) if when == "beside" else 0,
+        )
+    if when in ("beside", "after"):
+        judge_replicas = place(nodes, gpus_per_model=judge_gpus, replicas=1)
+    return Plan(models, when, judge_replicas)

@@ -1,0 +1,101 @@
+"""What a run says while it works: live bars on a terminal, one line now and then elsewhere. All of it on stderr."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+_LINE_SECONDS = 10.0
+
+
+class RunProgress:
+    """Counts answered and judged turns, tokens generated in this run, and items without a result."""
+
+    def __init__(self, turns: int, judgments: int) -> None:
+        self._console = Console(stderr=True)
+        self._totals = {"answered": turns, "judged": judgments}
+        self._done = dict.fromkeys(self._totals, 0)
+        self._missed: dict[str, int] = {}
+        self.tokens = 0
+        self._began = self._said = time.monotonic()
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        if self._console.is_terminal:
+            self._bars = Progress(
+                TextColumn("{task.description:9}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+
+    def __enter__(self) -> "RunProgress":
+        if self._bars:
+            self._bars.start()
+            self._tasks = {
+                name: self._bars.add_task(name, total=total, note="") for name, total in self._totals.items() if total
+            }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+        self._line()
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def answered(self, tokens: int = 0) -> None:
+        """A turn is answered; `tokens` were generated for it in this run."""
+        self._step("answered", tokens)
+
+    def judged(self, tokens: int = 0) -> None:
+        """A judgment is there; `tokens` were generated for it in this run."""
+        self._step("judged", tokens)
+
+    def missed(self, kind: str) -> None:
+        """An item ended without a result: "failed" or "unscored"."""
+        self._missed[kind] = self._missed.get(kind, 0) + 1
+        self._show()
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens generated in this run (model and local judge) per second since it began to serve."""
+        return self.tokens / max(1e-9, time.monotonic() - self._began)
+
+    def restart_clock(self) -> None:
+        """Engines are ready: speeds and times count from here."""
+        self._began = time.monotonic()
+
+    def _step(self, what: str, tokens: int) -> None:
+        self.tokens += tokens
+        self._done[what] += 1
+        if self._bars:
+            self._bars.update(self._tasks[what], completed=self._done[what])
+        self._show()
+
+    def _show(self) -> None:
+        if self._bars:
+            for task in self._tasks.values():
+                self._bars.update(task, note=self._rates())
+        elif time.monotonic() - self._said >= _LINE_SECONDS:
+            self._line()
+
+    def _rates(self) -> str:
+        parts = [f"{self.tokens_per_second:.0f} tok/s"]
+        return ", ".join([*parts, *(f"{count} {kind}" for kind, count in self._missed.items())])
+
+    def _line(self) -> None:
+        self._said = time.monotonic()
+        done = sum(self._done.values())
+        total = sum(self._totals.values())
+        seconds = self._said - self._began
+        left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
+        counts = ", ".join(f"{name} {self._done[name]}/{total}" for name, total in self._totals.items() if total)
+        print(f"{counts}, {self._rates()}{left}", file=sys.stderr, flush=True)

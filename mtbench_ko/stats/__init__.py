@@ -1,0 +1,5 @@
+"""From judgments to numbers. Knows nothing of files, Ray or models."""
+
+from mtbench_ko.stats.scores import ModelScores, score_models
+
+__all__ = ["ModelScores", "score_models"]

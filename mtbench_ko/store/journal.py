@@ -1,0 +1,115 @@
+"""The append-only journal: one JSON record a line, in the order things finished. One process writes it."""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from mtbench_ko.errors import MtBenchError, Stopped, UsageError
+from mtbench_ko.records import JOURNAL_LINE, Record
+
+_SYNC_SECONDS = 1.0
+
+
+class Journal:
+    """`<folder>/journal.jsonl`, opened for appending and locked against a second writer.
+
+    Every record is flushed to the kernel at once, so that it outlives the process, and to the disk at least
+    once a second while records come, so that little is lost with the machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "journal.jsonl"
+        self._lock = _lock(folder / "lock")
+        _cut_torn_tail(self.path)
+        self._stream = self.path.open("ab")
+        self._synced = time.monotonic()
+
+    def append(self, record: Record) -> None:
+        """Raises Stopped when the disk is full: nothing half-written stays behind."""
+        start = self._stream.tell()
+        try:
+            self._stream.write(record.model_dump_json().encode("utf-8") + b"\n")
+            self._stream.flush()
+            if time.monotonic() - self._synced >= _SYNC_SECONDS:
+                self.sync()
+        except OSError as error:
+            os.ftruncate(self._stream.fileno(), start)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Stopped(f"{self.path}: the disk is full; all before this record is saved") from error
+            raise
+
+    def sync(self) -> None:
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        self.sync()
+        self._stream.close()
+        self._lock.close()
+
+
+def read_journal(path: Path) -> Iterator[Record]:
+    """Every record in order; a torn last line is what was being written when the writer died, and is left out.
+
+    Raises:
+        MtBenchError: a line before the last one is damaged.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield JOURNAL_LINE.validate_json(line)
+            except ValidationError as error:
+                raise MtBenchError(
+                    f"{path}:{number}: damaged journal line ({error.errors()[0]['msg']}). Nothing was changed. "
+                    f"Remove that line to do its item again"
+                ) from error
+
+
+def _cut_torn_tail(path: Path) -> None:
+    """Cut off what follows the last newline: a record that was being written when its writer died."""
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        position = stream.seek(0, os.SEEK_END)
+        keep = 0
+        while position > 0 and not keep:
+            begin = max(0, position - (1 << 16))
+            stream.seek(begin)
+            newline = stream.read(position - begin).rfind(b"\n")
+            keep = begin + newline + 1 if newline >= 0 else 0
+            position = begin
+        stream.truncate(keep)
+
+
+def _lock(path: Path) -> IO[str]:
+    """Hold `path` locked until the file is closed or the process ends.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    stream = path.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        stream.seek(0)
+        holder = stream.read().strip() or "unknown"
+        stream.close()
+        raise UsageError(
+            f"{path.parent.parent} is being written by another run (process {holder}); give this one another --output"
+        ) from error
+    stream.truncate(0)
+    stream.write(str(os.getpid()))
+    stream.flush()
+    return stream

@@ -1,0 +1,146 @@
+"""FastChat's files as views of the journal, each at one path and replaced as a whole."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from mtbench_ko.bench import read_lines
+from mtbench_ko.errors import UsageError
+from mtbench_ko.records import Answer, FailureRecord, JudgmentLine, JudgmentRecord, TurnRecord
+from mtbench_ko.store.files import file_name, write_jsonl
+
+log = logging.getLogger(__name__)
+_JUDGMENT_FIELDS = (
+    "question_id", "model", "judge", "user_prompt", "judgment", "score", "turn", "tstamp",
+    "key", "choice", "repeat", "prompt_set", "references", "outcome", "reason", "finish_reason", "usage",
+)  # fmt: skip
+
+
+def answer_path(output: Path, bench: str, model: str) -> Path:
+    return output / bench / "model_answer" / f"{file_name(model)}.jsonl"
+
+
+def judgment_path(output: Path, bench: str, judge: str) -> Path:
+    return output / bench / "model_judgment" / f"{file_name(judge)}_single.jsonl"
+
+
+def failures_path(output: Path) -> Path:
+    return output / "_state" / "failures.jsonl"
+
+
+def write_views(
+    output: Path,
+    turns: Iterable[TurnRecord],
+    judgments: Iterable[JudgmentRecord],
+    failures: Iterable[FailureRecord],
+) -> None:
+    """Write every answer file, judgment file and the list of failures that the records make."""
+    answers: dict[Path, list[TurnRecord]] = defaultdict(list)
+    for turn in turns:
+        answers[answer_path(output, turn.bench, turn.model_id)].append(turn)
+    for path, records in answers.items():
+        write_jsonl(path, answer_lines(records))
+    graded: dict[Path, list[JudgmentRecord]] = defaultdict(list)
+    for judgment in judgments:
+        graded[judgment_path(output, judgment.bench, judgment.judge[0])].append(judgment)
+    for path, rows in graded.items():
+        rows.sort(key=lambda row: (row.model, row.question_id, row.choice, row.turn))
+        write_jsonl(path, (row.model_dump(mode="json", include=set(_JUDGMENT_FIELDS)) for row in rows))
+    path = failures_path(output)
+    failed = [failure.model_dump(mode="json", exclude={"kind"}) for failure in failures]
+    if failed or path.exists():
+        write_jsonl(path, failed)
+
+
+def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
+    """One line for each question, in FastChat's shape; its choices hold the turns that are finished."""
+
+    def question(turn: TurnRecord) -> int:
+        return turn.question_id
+
+    for question_id, group in groupby(sorted(turns, key=question), question):
+        choices = _choices(sorted(group, key=lambda turn: (turn.choice, turn.turn)))
+        if not choices:
+            continue
+        firsts = [turns[0] for turns in choices.values()]
+        yield {
+            "question_id": question_id,
+            "answer_id": firsts[0].key[:22],
+            "model_id": firsts[0].model_id,
+            "choices": [
+                {
+                    "index": index,
+                    "turns": [turn.text for turn in turns],
+                    "finish_reason": [turn.finish_reason for turn in turns],
+                    "usage": [turn.usage for turn in turns],
+                    "reasoning": [turn.reasoning for turn in turns],
+                }
+                for index, turns in choices.items()
+            ],
+            "tstamp": max(turn.tstamp for turns in choices.values() for turn in turns),
+            "key": [first.key for first in firsts],
+        }
+
+
+def _choices(turns: Iterable[TurnRecord]) -> Mapping[int, list[TurnRecord]]:
+    """Choice -> its turns from the first on, of one key; a later turn of an older conversation is left out."""
+    choices: dict[int, list[TurnRecord]] = defaultdict(list)
+    for turn in turns:
+        started = choices[turn.choice]
+        if turn.turn == len(started) + 1 and all(earlier.key == turn.key for earlier in started):
+            started.append(turn)
+    return {index: started for index, started in choices.items() if started}
+
+
+def saved_answers(output: Path, bench: str, models: Sequence[str] | None) -> Iterator[tuple[str, int, int, list[str]]]:
+    """Yield (model, question id, choice, turns) of every answer file, ours or FastChat's; all models, or `models`.
+
+    The file's stem names the model, as in FastChat.
+
+    Raises:
+        UsageError: a malformed line, or no file for one of `models`.
+    """
+    folder = output / bench / "model_answer"
+    paths = [answer_path(output, bench, model) for model in models] if models else sorted(folder.glob("*.jsonl"))
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such answer file; there are: {', '.join(_stems(folder)) or 'none'}")
+        for number, answer in read_lines(path, Answer):
+            model = answer.model_id
+            if file_name(model) != path.stem:
+                log.warning("%s:%d: model_id is '%s'; taken as '%s', the file's name", path, number, model, path.stem)
+                model = path.stem
+            for choice in answer.choices:
+                yield model, answer.question_id, choice.index, choice.turns
+
+
+def foreign_answers(path: Path, model: str, ours: Container[str]) -> list[Answer]:
+    """The lines of an answer file that are not views of our journal, which holds the keys `ours`.
+
+    Raises:
+        UsageError: a malformed line, or the answers of another model.
+    """
+    foreign = []
+    for number, answer in read_lines(path, Answer) if path.exists() else ():
+        if answer.model_id != model:
+            raise UsageError(
+                f"{path}:{number}: field 'model_id': these are the answers of '{answer.model_id}', and this run "
+                f"would write those of '{model}' over them; choose another --model-id or --output"
+            )
+        if answer.key is None or not all(key in ours for key in answer.key):
+            foreign.append(answer)
+    return foreign
+
+
+def has_foreign_judgments(path: Path, ours: Container[str]) -> bool:
+    """Whether a judgment file has lines that are not views of our journal, which holds the keys `ours`."""
+    if not path.exists():
+        return False
+    return any(line.key is None or line.key not in ours for _, line in read_lines(path, JudgmentLine))
+
+
+def _stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.jsonl"))
