@@ -52,8 +52,8 @@ def _adopted(answers: Iterable[Answer], conversations: Iterable[Conversation], p
             talk = wanted.get((answer.question_id, choice.index))
             if talk is None:
                 raise UsageError(
-                    f"{path}: question {answer.question_id}, choice {choice.index} is not part of this run, and adopting "
-                    f"the rest would drop it; run the whole question set with its --num-choices"
+                    f"{path}: question {answer.question_id}, choice {choice.index} is not part of this run, and "
+                    f"adopting the rest would drop it; run the whole question set with its --num-choices"
                 )
             for number, text in enumerate(choice.turns, start=1):
                 yield TurnRecord(

@@ -140,6 +140,7 @@ class Job:
             pool = self._model_pool(contestant)
             progress.say(f"loading {contestant.subject.model_id}")
             await pool.start()
+            progress.say(f"{contestant.subject.model_id} is ready")
             progress.restart_clock()
             self.engines[contestant.subject.model_id] = pool.describe()
             if shared:

@@ -73,9 +73,7 @@ def test_nothing_is_said_twice() -> None:
     assert len(set(skills)) == len(skills)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(common.DATA.glob("mt_bench_ko_native/**/*.jsonl")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", sorted(common.DATA.glob("mt_bench_ko_native/**/*.jsonl")), ids=lambda p: p.name)
 def test_files_are_plain_normalised_utf8(path: Path) -> None:
     text = path.read_bytes().decode("utf-8")
     assert text == unicodedata.normalize("NFC", text)

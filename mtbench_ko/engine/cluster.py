@@ -30,10 +30,11 @@ def ray_cluster(address: str | None, num_gpus: int | None = None) -> Iterator[li
     address = address or os.environ.get("RAY_ADDRESS")
     os.environ.update(QUIET_ENV)
     os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine on CPU behind everything else
+    logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
 
-    quiet = {"logging_level": logging.WARNING, "log_to_driver": False, "configure_logging": True}
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     temporary = None
     try:
         if address:

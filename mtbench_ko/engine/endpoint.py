@@ -149,8 +149,8 @@ class EndpointReplica:
         if getattr(message, "refusal", None) and not message.content:
             return Failure("refusal", well_formed(message.refusal))
         thinking = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
-        if not message.content and not thinking:
-            return Failure("empty_reply", "the endpoint sent neither text nor thinking")
+        if message.content is None and not thinking:
+            return Failure("malformed_reply", "the endpoint sent neither text nor thinking")
         text, inline = split_thinking(well_formed(message.content or ""))
         sent = {key: value for key, value in body.items() if key not in ("response_format", "extra_body")}
         usage = reply.usage

@@ -156,11 +156,14 @@ def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
     """Replicas of local weights, each one actor that owns its GPUs (or cores) and runs vLLM's own executor."""
     import ray
 
+    environment = worker_env()
+    if not replicas.gpus:
+        environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process less to start; Ray sets the OMP threads
     actor = ray.remote(VllmReplica).options(
         num_gpus=replicas.gpus,
         num_cpus=replicas.cpus,
         max_concurrency=10_000,
-        runtime_env={"env_vars": worker_env()},
+        runtime_env={"env_vars": environment},
     )
     return ReplicaPool(lambda: actor.remote(spec), replicas.count)
 

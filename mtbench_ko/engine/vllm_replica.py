@@ -122,6 +122,7 @@ class VllmReplica:
 
     def _build(self) -> None:
         from vllm import AsyncEngineArgs
+        from vllm.config import StructuredOutputsConfig
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -134,6 +135,8 @@ class VllmReplica:
             "pipeline_parallel_size": self._spec.pipeline_parallel_size,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
+            # Free whitespace between JSON fields is where weak judges loop until their tokens are gone.
+            "structured_outputs_config": StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True),
             **defaults,
             **self._spec.engine_args,
         }

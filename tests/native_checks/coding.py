@@ -35,9 +35,7 @@ Case = tuple[list[str], list[Any]]  # arguments, and what the harness must repor
 
 
 def code_block(question_id: int, turn: int) -> str:
-    blocks: list[str] = re.findall(
-        r"^```python\n(.*?)^```$", reference(question_id, turn), re.MULTILINE | re.DOTALL
-    )
+    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", reference(question_id, turn), re.MULTILINE | re.DOTALL)
     if len(blocks) != 1:
         raise AssertionError(f"{question_id} turn {turn} has {len(blocks)} code blocks")
     return blocks[0]
@@ -220,9 +218,7 @@ def settle_cases() -> list[Case]:
     rng = random.Random(10422)
     cases = [settle_case(rng) for _ in range(300)]
     cases += [([text], ["dict", []]) for text in ("", "\n \n", "# 지은 | 밥 | 3만 원\n")]
-    cases.append(
-        (["나 | 밥 | 100원\n가 | 차 | 0원\n다 | 차 | 0원"], ["dict", [["나", 66], ["가", -33], ["다", -33]]])
-    )
+    cases.append((["나 | 밥 | 100원\n가 | 차 | 0원\n다 | 차 | 0원"], ["dict", [["나", 66], ["가", -33], ["다", -33]]]))
     bad = (
         "지은 | 3만원",
         "지은 | 밥 | 3만 | 원",

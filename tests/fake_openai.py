@@ -1,0 +1,113 @@
+"""An OpenAI-compatible endpoint on loopback that answers differently at every call and misbehaves on request."""
+
+import asyncio
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+Reply = Callable[[dict[str, Any], int], Any]
+
+
+def text_reply(body: dict[str, Any], number: int) -> str:
+    """The answer of a model: never twice the same."""
+    return f"{number}번째 답변입니다."
+
+
+def judge_reply(body: dict[str, Any], number: int) -> str:
+    """A judge that takes schemas: 1 to 10, by call."""
+    rating = number % 10 + 1
+    if "response_format" in body:
+        return json.dumps({"explanation": f"{number}번째 평가", "rating": rating}, ensure_ascii=False)
+    return f"{number}번째 평가. 평점: [[{rating}]]"
+
+
+@dataclass
+class FakeOpenAI:
+    """`reply` makes the text of call n (from 1), or returns a web.Response to send as it is.
+
+    `faults` are sent first, one a call: an HTTP status, "garbage", "empty", "silence" or "reset".
+    """
+
+    reply: Reply = text_reply
+    faults: list[Any] = field(default_factory=list)
+    latency: float = 0.0
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        number = next(self._numbers)
+        self.requests.append(body | {"authorization": request.headers.get("Authorization")})
+        await asyncio.sleep(self.latency)
+        if self.faults:
+            return await self._fault(self.faults.pop(0), request)
+        text = self.reply(body, number)
+        return text if isinstance(text, web.StreamResponse) else completion(body, text)
+
+    async def _fault(self, fault: Any, request: web.Request) -> web.StreamResponse:
+        if fault == "garbage":
+            return web.Response(text='{"id": "x", "choices": [{"ind', content_type="application/json")
+        if fault == "empty":
+            return completion({"model": "fake"}, None)  # no text at all
+        if fault == "silence":
+            await asyncio.sleep(3600)
+        if fault == "reset":
+            assert request.transport is not None
+            request.transport.abort()
+        status, message = fault if isinstance(fault, tuple) else (fault, "injected")
+        headers = {"Retry-After": "1"} if status == 429 else {}
+        return web.json_response({"error": {"message": message, "code": None}}, status=status, headers=headers)
+
+
+def completion(body: dict[str, Any], text: str | None, finish_reason: str = "stop", **message: Any) -> web.Response:
+    """A chat completion as OpenAI sends it."""
+    return web.json_response(
+        {
+            "id": "chatcmpl-fake",
+            "object": "chat.completion",
+            "created": 1,
+            "model": f"{body['model']}-2026-01-01",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text, **message},
+                    "finish_reason": finish_reason,
+                }
+            ],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        }
+    )
+
+
+@contextmanager
+def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
+    """Serve `fake` on a free port of 127.0.0.1 from a thread; `fake.url` is the base URL."""
+    loop = asyncio.new_event_loop()
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_post("/v1/chat/completions", fake.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+
+    async def start() -> int:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return int(runner.addresses[0][1])
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    fake.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result()}/v1"
+    try:
+        yield fake
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()

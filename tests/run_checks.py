@@ -1,0 +1,48 @@
+"""What must hold of any run directory, however often its run was killed."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def check_run(output: Path, bench: str, *, questions: int, turns: int = 2) -> dict[str, Any]:
+    """Check that nothing was done twice, lost or doubled, and that each judgment was made of the stored text.
+
+    Returns the counts that were seen.
+    """
+    journal = read_jsonl(output / "_state" / "journal.jsonl")
+    done = [r for r in journal if r["kind"] == "turn" or (r["kind"] == "judgment" and r["outcome"] == "scored")]
+    slots = Counter(
+        (r["kind"], r.get("model_id") or r["model"], r["question_id"], r["choice"], r["turn"]) for r in done
+    )
+    assert [slot for slot, count in slots.items() if count > 1] == []  # no finished item was redone
+
+    stored: dict[tuple[str, int, int, int], str] = {}
+    for path in (output / bench / "model_answer").glob("*.jsonl"):
+        lines = read_jsonl(path)
+        assert len({line["question_id"] for line in lines}) == len(lines) == questions
+        for line in lines:
+            for choice in line["choices"]:
+                assert len(choice["turns"]) == turns
+                for turn, text in enumerate(choice["turns"], start=1):
+                    stored[line["model_id"], line["question_id"], choice["index"], turn] = text
+    assert {(r["model_id"], r["question_id"], r["choice"], r["turn"]) for r in journal if r["kind"] == "turn"} == set(
+        stored
+    )
+
+    judged: Counter[str] = Counter()
+    for path in (output / bench / "model_judgment").glob("*_single.jsonl"):
+        lines = read_jsonl(path)
+        about = [(line["model"], line["question_id"], line["choice"], line["turn"]) for line in lines]
+        assert len(set(about)) == len(about)
+        assert set(about) == set(stored)
+        for line, slot in zip(lines, about, strict=True):
+            assert stored[slot] in line["user_prompt"]
+            assert (line["score"] == -1) == (line["outcome"] == "unscored")
+            judged[line["outcome"]] += 1
+    return {"turns": len(stored), **judged}

@@ -1,0 +1,79 @@
+"""The command line: light to start, FastChat's flags, settings from file, environment and flags."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from conftest import Program
+
+from mtbench_ko.cli import cli
+from mtbench_ko.cli.options import read_config, settings
+from mtbench_ko.config import RunConfig
+
+HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    probe = "import sys, mtbench_ko.cli as c; c.cli.main(['{}', '--help'], standalone_mode=False); print(*sys.modules)"
+    for name in ("run", "generate", "judge", "show"):
+        modules = subprocess.run(
+            [sys.executable, "-c", probe.format(name)], text=True, capture_output=True, check=True
+        ).stdout.split()
+        assert HEAVY.isdisjoint(modules), name
+
+
+@click.command()
+@settings("bench", "answers", "model", "generation", "judge", "output")
+@click.pass_context
+def probe(context: click.Context, /, **_: object) -> None:
+    click.echo(read_config(context).model_dump_json())
+
+
+def parsed(*arguments: str, env: dict[str, str] | None = None) -> RunConfig:
+    result = CliRunner().invoke(probe, arguments, env=env, auto_envvar_prefix="MTBENCH_KO", catch_exceptions=False)
+    return RunConfig(**json.loads(result.stdout))
+
+
+def test_flag_wins_over_environment_over_file_over_default(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("max_new_token: 1\nnum_choices: 2\nparallel: 3\nmodel_path: one\n")
+    config = parsed(
+        "--config", str(file), "--max-new-token", "7",
+        env={"MTBENCH_KO_MAX_NEW_TOKEN": "5", "MTBENCH_KO_NUM_CHOICES": "6"},
+    )  # fmt: skip
+    assert (config.max_new_token, config.num_choices, config.parallel) == (7, 6, 3)
+    assert (config.model_path, config.judge_parallel) == (["one"], 50)
+
+
+def test_fastchats_lists_take_every_value_up_to_the_next_flag() -> None:
+    assert parsed("--model-list", "a", "b", "c", "--num-choices", "2").model_list == ["a", "b", "c"]
+
+
+def test_models_are_named_by_the_last_part_of_their_path() -> None:
+    config = parsed("--model-path", "org/a-7b", "--model-path", "/weights/b/", "--model-id", "first")
+    assert config.model_names == ["first", "b"]
+
+
+def test_engine_arguments_are_read_as_json_where_they_can_be() -> None:
+    config = parsed("--engine-arg", "max-model-len=4096", "--engine-arg", "quantization=fp8")
+    assert config.engine_arg == {"max_model_len": 4096, "quantization": "fp8"}
+
+
+def test_literal_key_from_the_environment_stays_there() -> None:
+    config = parsed(env={"MTBENCH_KO_JUDGE_API_KEY": "sk-1"})
+    assert config.judge_api_key == "env:MTBENCH_KO_JUDGE_API_KEY"
+
+
+@pytest.mark.parametrize("command", ["run", "generate", "judge", "show"])
+def test_every_setting_of_a_command_is_explained(command: str) -> None:
+    group = cli.get_command(click.Context(cli), command)
+    assert group is not None
+    assert [parameter.name for parameter in group.params if not getattr(parameter, "help", None)] == []
+
+
+def test_version(program: Program) -> None:
+    assert program("--version").stdout.startswith("mtbench-ko, version ")

