@@ -4,6 +4,7 @@ A flag wins over its environment variable (MTBENCH_KO_<NAME>), that over the YAM
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mtbench_ko.errors import UsageError
+from mtbench_ko.urls import without_secrets
 
-ENV_PREFIX = "MTBENCH_KO"
+TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
+GPU_MEMORY = r"^(0?\.\d+|1(\.0+)?|\d+ ?GiB)$"
+_SECRET_NAME = re.compile("token|key|secret|password", re.IGNORECASE)
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -44,7 +48,7 @@ class RunConfig(BaseModel):
     model: str | None = setting(None, "model", "A model behind an OpenAI-compatible endpoint.")
     openai_api_base: str | None = setting(None, "model", "URL of the endpoint of --model; default: OpenAI.")
     openai_api_key: str | None = setting(
-        None, "model", "Key of --model, env:NAME or file:PATH; default: OPENAI_API_KEY."
+        None, "model", "Key of --model, env:NAME or file:PATH; for OpenAI: OPENAI_API_KEY."
     )
     revision: str | None = setting(None, "model", "Revision of a hub id.")
     dtype: str | None = setting(None, "model", "vLLM's dtype; default: the model's own (float32 on older CPUs).")
@@ -52,7 +56,9 @@ class RunConfig(BaseModel):
     num_gpus_total: Count | None = setting(None, "model", "GPUs to use; default: all.")
     pipeline_parallel_size: Count | None = setting(None, "model", "Pipeline stages; divides --num-gpus-per-model.")
     replicas: Count | None = setting(None, "model", "Replicas beside each other; default: as many as fit.")
-    max_gpu_memory: float | None = setting(None, "model", "Share of GPU memory for vLLM, 0 to 1.", gt=0, le=1)
+    max_gpu_memory: str | None = setting(
+        None, "model", "GPU memory for vLLM: a share of it (0.9) or an amount (40GiB).", pattern=GPU_MEMORY
+    )
     chat_template: str | None = setting(None, "model", "Jinja file to use instead of the model's own template.")
     engine_arg: dict[str, Any] = Field(
         default_factory=dict,
@@ -71,11 +77,16 @@ class RunConfig(BaseModel):
     judge_model: str | None = setting(None, "judge", "The judge: a model name of its API, or a name for local weights.")
     judge_api_base: str | None = setting(None, "judge", "URL of the judge's endpoint; default: OpenAI.")
     judge_api_key: str | None = setting(
-        None, "judge", "Key of the judge, env:NAME or file:PATH; default: OPENAI_API_KEY."
+        None, "judge", "Key of the judge, env:NAME or file:PATH; for OpenAI: OPENAI_API_KEY."
     )
     judge_model_path: str | None = setting(None, "judge", "Weights of a judge that runs on this cluster.")
     judge_num_gpus: Count | None = setting(None, "judge", "GPUs of the local judge.")
     judge_parallel: Count = setting(50, "judge", "Calls in flight to the judge's endpoint.")
+    judge_engine_arg: dict[str, Any] = Field(
+        default_factory=dict,
+        description="An engine argument of the local judge, K=V. Repeatable.",
+        json_schema_extra={"group": "judge"},
+    )
     judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
     judge_file: str | None = setting(None, "judge", "Judge prompts in FastChat's format; default: this project's own.")
 
@@ -106,9 +117,19 @@ class RunConfig(BaseModel):
         names = self.model_names
         if len(self.model_id) > max(1, len(self.model_path)):
             raise ValueError(f"{len(self.model_id)} --model-id for {len(self.model_path)} --model-path")
-        if len(set(names)) != len(names):
+        if len({name.replace("/", "__") for name in names}) != len(names):
             raise ValueError(f"two models would share a name: {', '.join(names)}; give each a --model-id")
         return self
+
+    def public(self) -> dict[str, Any]:
+        """The settings as they are saved beside the results: keys by their place only, no password in a URL."""
+        settings = self.model_dump(mode="json")
+        for name in ("openai_api_base", "judge_api_base"):
+            if settings[name]:
+                settings[name] = without_secrets(settings[name])
+        for name in ("engine_arg", "judge_engine_arg"):
+            settings[name] = {k: "***" if _SECRET_NAME.search(k) else v for k, v in settings[name].items()}
+        return settings
 
     @property
     def model_names(self) -> list[str]:
@@ -162,13 +183,15 @@ def _fault(fault: Any, file: str | None) -> str:
 
 
 def read_key(place: str | None, base_url: str | None, flag: str) -> str:
-    """The API key that `place` (env:NAME, file:PATH) names, by default OPENAI_API_KEY.
+    """The API key that `place` (env:NAME, file:PATH) names; for OpenAI itself OPENAI_API_KEY by default.
 
-    An endpoint of one's own (`base_url`) may need none.
+    Another endpoint (`base_url`) may need no key, and is never sent OpenAI's unasked.
 
     Raises:
         UsageError: no key for OpenAI itself, or nothing at `place`.
     """
+    if place is None and base_url is not None:
+        return "not-needed"
     kind, _, name = (place or "env:OPENAI_API_KEY").partition(":")
     try:
         key = os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8").strip()
@@ -176,7 +199,5 @@ def read_key(place: str | None, base_url: str | None, flag: str) -> str:
         raise UsageError(f"{flag} {place}: cannot be read: {error.strerror}") from error
     if key:
         return key
-    if place is None and base_url is not None:
-        return "not-needed"
     where = f"{place} is empty" if place else "OPENAI_API_KEY is not set"
     raise UsageError(f"{flag}: the endpoint needs a key, and {where}; set it, or pass {flag} env:NAME or file:PATH")

@@ -2,47 +2,49 @@
 unasked."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import UsageError
 from mtbench_ko.generate import Conversation
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.records import Answer, TurnRecord
-from mtbench_ko.store import RunStore, answer_path, foreign_answers, has_foreign_judgments, judgment_path
+from mtbench_ko.store import RunStore, View, answer_path, foreign_answers, judgment_path
 
 
-def settle_answers(config: RunConfig, store: RunStore, conversations: Sequence[Conversation]) -> None:
-    """Look at the answer file that the `conversations` of one model would replace.
+def settle_answers(config: RunConfig, store: RunStore, conversations: Sequence[Conversation]) -> Path:
+    """Look at the answer file that the `conversations` of one model will replace, and return its path.
 
     Raises:
         UsageError: it holds answers that are not ours, and neither --adopt nor --overwrite was said.
     """
     bench, model = conversations[0].bench, conversations[0].subject.model_id
     path = answer_path(store.output, bench, model)
-    foreign = foreign_answers(path, model, {turn.key for turn in store.turns()})
-    if not foreign or config.overwrite:
-        return
-    if not config.adopt:
+    foreign = foreign_answers(path, model, store.knows)
+    if foreign and not config.adopt and not config.overwrite:
         raise UsageError(
             f"{path} holds {len(foreign)} answers that another program left, or whose journal is gone. "
             f"--adopt takes them as this model's answers, --overwrite writes over them"
         )
-    for record in _adopted(foreign, conversations, str(path)):
-        store.append(record)
+    if config.adopt and not config.dry_run:
+        for record in _adopted(foreign, conversations, str(path)):
+            store.append(record)
+    return path
 
 
-def settle_judgments(config: RunConfig, store: RunStore, bench: str, judge: str) -> None:
-    """Look at the judgment file that this run would replace.
+def settle_judgments(config: RunConfig, store: RunStore, bench: str, judge: str) -> Path:
+    """Look at the judgment file that this run will replace, and return its path.
 
     Raises:
         UsageError: it holds judgments that are not ours, and --overwrite was not said.
     """
     path = judgment_path(store.output, bench, judge)
-    if not config.overwrite and has_foreign_judgments(path, {record.key for record in store.judgments()}):
+    if not config.overwrite and View(path, tuple).is_foreign(store.knows):
         raise UsageError(
             f"{path} holds judgments that another program left, or whose journal is gone. "
             f"--overwrite writes over them; or move the file away"
         )
+    return path
 
 
 def _adopted(answers: Iterable[Answer], conversations: Iterable[Conversation], path: str) -> Iterable[TurnRecord]:

@@ -1,9 +1,10 @@
 """One run from settings to results: what is owed, which engines it takes, and in what order they run."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from mtbench_ko.bench import Bench
@@ -22,12 +23,14 @@ from mtbench_ko.engine import (
 from mtbench_ko.errors import INCOMPLETE, MtBenchError, Preempted, UsageError
 from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, temperature
-from mtbench_ko.pipeline import Pipeline
+from mtbench_ko.pipeline import Counts, Pipeline
 from mtbench_ko.plan import Contestant, Plan, find_contestants, find_judge_weights, make_judge, make_plan
 from mtbench_ko.progress import RunProgress
+from mtbench_ko.report import Scoreboard, read_scoreboard
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import RunStore, saved_answers, write_manifest
+from mtbench_ko.store import RunStore, failures_path, judgment_path, saved_answers, update_manifest
 
+log = logging.getLogger(__name__)
 _UNBOUNDED = 100_000  # local engines queue by themselves
 
 
@@ -57,11 +60,12 @@ class Job:
         self.contestants.sort(key=self._shares_judge)
         self.plan = Plan(None, "none", None)
         self.engines: dict[str, Any] = {}
+        self._counts = Counts()
+        self._began = time.time()
         self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
-        for conversations in self._conversations.values():
-            settle_answers(config, store, conversations)
+        self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         if self.judge:
-            settle_judgments(config, store, bench.name, self.judge.name)
+            self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
 
     def _hold_with(self, contestant: Contestant) -> list[Conversation]:
         return [
@@ -82,8 +86,7 @@ class Job:
 
     def run(self) -> int:
         """Do what is owed, write the results, and return the exit code."""
-        began = time.time()
-        self.store.write_views()  # a run that was killed left them as they were
+        self._write_views()  # a run that was killed left them as they were
         answers = [] if self.contestants else self._saved_answers()
         turns = sum(len(talk.question.turns) for talks in self._conversations.values() for talk in talks)
         judgments = (turns or sum(len(turns) for *_, turns in answers)) if self.judge else 0
@@ -93,15 +96,28 @@ class Job:
             except BaseExceptionGroup as group:
                 raise _first(group) from group
             finally:
-                self.store.write_views()
+                self._write_views()
+                self._write_manifest(progress)
+        if self.config.dry_run:
+            return 0
         counts = pipeline.counts
-        self._write_manifest(pipeline, began, progress)
         if pipeline.stopping:
             raise Preempted(STOPPED)
         missed = counts.failed + counts.unscored
         if missed:
             progress.say(f"{counts.failed} failed, {counts.unscored} unscored: {_tally(counts.reasons)}")
         return INCOMPLETE if missed > self.config.max_failures else 0
+
+    def scoreboard(self) -> Scoreboard:
+        """The scores that this run's judge has given with its prompts and references."""
+        assert self.judge is not None
+        return read_scoreboard(
+            judgment_path(self.store.output, self.bench.name, self.judge.name),
+            bench=self.bench.name,
+            prompt_set=self.judge.prompts.name,
+            references=self.bench.reference_source,
+            failures=failures_path(self.store.output),
+        )
 
     async def _stream(
         self,
@@ -110,6 +126,7 @@ class Job:
     ) -> Pipeline:
         async with asyncio.TaskGroup() as group:
             pipeline = Pipeline(self.store, self.bench, self.judge, progress, group)
+            self._counts = pipeline.counts
             owed = {
                 contestant: pipeline.take_up(talks, self.config.retry_failed)
                 for contestant, talks in self._conversations.items()
@@ -126,13 +143,19 @@ class Job:
                 self.plan = make_plan(self.config, self.contestants, self.judge, self.judge_weights, nodes)
                 progress.say(self.plan.describe())
                 if not self.config.dry_run:
-                    await self._work(pipeline, owed, progress)
+                    await self._work(pipeline, owed, progress, group)
         return pipeline
 
     async def _work(
-        self, pipeline: Pipeline, owed: dict[Contestant, list[Conversation]], progress: RunProgress
+        self,
+        pipeline: Pipeline,
+        owed: dict[Contestant, list[Conversation]],
+        progress: RunProgress,
+        group: asyncio.TaskGroup,
     ) -> None:
-        early = await self._start_judge(pipeline) if self.plan.judge in ("endpoint", "beside") else None
+        judge: asyncio.Task[ReplicaPool] | None = None
+        if self.plan.judge in ("endpoint", "beside"):
+            judge = group.create_task(self._start_judge(pipeline))
         for contestant, talks in owed.items():
             shared = self.plan.judge == "shared" and self._shares_judge(contestant)
             if pipeline.stopping or not (talks or (shared and pipeline.judgments_waiting)):
@@ -142,25 +165,32 @@ class Job:
             await pool.start()
             progress.say(f"{contestant.subject.model_id} is ready")
             progress.restart_clock()
-            self.engines[contestant.subject.model_id] = pool.describe()
+            ready, tokens = time.monotonic(), progress.tokens
             if shared:
                 pipeline.judge_with(pool, _UNBOUNDED)
             await pipeline.answer(talks, pool, self.config.parallel if contestant.weights is None else _UNBOUNDED)
             if shared:
                 await pipeline.judged()
+            self.engines[contestant.subject.model_id] = {
+                "replicas": pool.describe(),
+                "seconds": round(time.monotonic() - ready, 1),
+                "tokens": progress.tokens - tokens,
+            }
             await pool.stop()
         if self.plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
             progress.say(f"loading the judge {self.config.judge_name}")
-            early = await self._start_judge(pipeline)
-        await pipeline.judged()
-        if early:
-            await early.stop()
+            judge = group.create_task(self._start_judge(pipeline))
+        if judge:
+            pool = await judge
+            await pipeline.judged()
+            await pool.stop()
 
     async def _start_judge(self, pipeline: Pipeline) -> ReplicaPool:
         assert self.judge is not None
         if self.judge_weights:
             assert self.plan.judge_replicas is not None
-            pool = vllm_pool(_spec(self.judge_weights, self.plan.judge_replicas, {}), self.plan.judge_replicas)
+            shape = self.plan.judge_replicas
+            pool = vllm_pool(_spec(self.judge_weights, shape, self.config.judge_engine_arg), shape)
         else:
             pool = endpoint_pool(
                 EndpointSpec(
@@ -168,7 +198,7 @@ class Job:
                 )
             )
         await pool.start()
-        self.engines[f"judge:{self.judge.name}"] = pool.describe()
+        self.engines[f"judge:{self.judge.name}"] = {"replicas": pool.describe()}
         pipeline.judge_with(pool, _UNBOUNDED if self.judge_weights else self.config.judge_parallel)
         return pool
 
@@ -183,9 +213,8 @@ class Job:
         arguments = dict(config.engine_arg)
         if config.dtype:
             arguments["dtype"] = config.dtype
-        if config.max_gpu_memory:
-            arguments["gpu_memory_utilization"] = config.max_gpu_memory
-        return vllm_pool(_spec(contestant.weights, self.plan.models, arguments), self.plan.models)
+        spec = _spec(contestant.weights, self.plan.models, arguments)
+        return vllm_pool(replace(spec, max_gpu_memory=config.max_gpu_memory), self.plan.models)
 
     def _shares_judge(self, contestant: Contestant) -> bool:
         return contestant.weights is not None and contestant.weights == self.judge_weights
@@ -199,31 +228,44 @@ class Job:
             raise UsageError(f"{self.store.output}/{self.bench.name}/model_answer: no answers to judge")
         return chosen
 
-    def _write_manifest(self, pipeline: Pipeline, began: float, progress: RunProgress) -> None:
-        reported = {record.judge_reported for record in self.store.judgments() if record.judge_reported}
-        write_manifest(
+    def _write_views(self) -> None:
+        if self.config.dry_run:
+            return
+        try:
+            self.store.write_views(replace=self._files)
+        except OSError as error:  # a full disk; the journal is whole, and the next start tries again
+            log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
+
+    def _write_manifest(self, progress: RunProgress) -> None:
+        """Put this run's facts beside those of earlier runs on the same output."""
+        if self.config.dry_run:
+            return
+        judge: dict[str, Any] = {}
+        if self.judge:
+            mine = [row for row in self.store.judgments() if row.judge[0] == self.judge.name]
+            judge[self.judge.name] = {
+                "identity": self.judge.identity,
+                "sampling": asdict(self.judge.sampling),
+                "reported": sorted({row.judge_reported for row in mine if row.judge_reported}),
+                "prompt_set": self.judge.prompts.name,
+                "references": self.bench.reference_source,
+            }
+        update_manifest(
             self.store.output,
             self.bench.name,
-            {
+            facts={
                 "bench": {"name": self.bench.name, "questions": len(self.bench.questions), "sha256": self.bench.hashes},
-                "models": {contestant.subject.model_id: asdict(contestant.subject) for contestant in self.contestants},
-                "judge": {
-                    "name": self.judge.name,
-                    "identity": self.judge.identity,
-                    "reported": sorted(reported),
-                    "prompt_set": self.judge.prompts.name,
-                    "references": self.bench.reference_source,
-                }
-                if self.judge
-                else None,
-                "counts": pipeline.counts.describe(),
+                "models": {entry.subject.model_id: asdict(entry.subject) for entry in self.contestants},
+                "judges": judge,
+            },
+            run={
+                "started": self._began,
+                "seconds": round(time.time() - self._began, 1),
+                "counts": self._counts.describe(),
+                "tokens_generated": progress.tokens,
                 "engines": self.engines,
                 "placement": asdict(self.plan),
-                "started": began,
-                "seconds": round(time.time() - began, 1),
-                "tokens_generated": progress.tokens,
-                "tokens_per_second": round(progress.tokens_per_second, 1),
-                "config": self.config.model_dump(mode="json"),
+                "config": self.config.public(),
             },
         )
 

@@ -125,6 +125,8 @@ class Pipeline:
         match = single_match(self._bench, self._judge, model, question_id, choice, answers)
         saved = match.saved(self._store)
         if isinstance(saved, JudgmentRecord) and saved.outcome == "scored":
+            if self._store.get(match.slot) != saved:
+                self._store.append(saved)
             self._graded(saved)
         elif isinstance(saved, FailureRecord) and saved.final and not retry:
             self._miss("failed", saved.reason)

@@ -19,7 +19,8 @@ class RunProgress:
         self._done = dict.fromkeys(self._totals, 0)
         self._missed: dict[str, int] = {}
         self.tokens = 0
-        self._began = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self.restart_clock()
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         if self._console.is_terminal:
@@ -64,14 +65,10 @@ class RunProgress:
         self._missed[kind] = self._missed.get(kind, 0) + 1
         self._show()
 
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens generated in this run (model and local judge) per second since it began to serve."""
-        return self.tokens / max(1e-9, time.monotonic() - self._began)
-
     def restart_clock(self) -> None:
-        """Engines are ready: speeds and times count from here."""
+        """Engines are ready: speeds and times left count from here."""
         self._began = time.monotonic()
+        self._before = sum(self._done.values()), self.tokens
 
     def _step(self, what: str, tokens: int) -> None:
         self.tokens += tokens
@@ -88,7 +85,8 @@ class RunProgress:
             self._line()
 
     def _rates(self) -> str:
-        parts = [f"{self.tokens_per_second:.0f} tok/s"]
+        speed = (self.tokens - self._before[1]) / max(1e-9, time.monotonic() - self._began)
+        parts = [f"{speed:.0f} tok/s"]
         return ", ".join([*parts, *(f"{count} {kind}" for kind, count in self._missed.items())])
 
     def _line(self) -> None:
@@ -96,6 +94,7 @@ class RunProgress:
         done = sum(self._done.values())
         total = sum(self._totals.values())
         seconds = self._said - self._began
-        left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
+        fresh = done - self._before[0]
+        left = f", about {seconds / fresh * (total - done):.0f} s left" if fresh and done < total else ""
         counts = ", ".join(f"{name} {self._done[name]}/{total}" for name, total in self._totals.items() if total)
         print(f"{counts}, {self._rates()}{left}", file=sys.stderr, flush=True)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Slot = tuple[Any, ...]
-Outcome = Literal["scored", "unscored", "failed"]
 
 
 class Question(BaseModel):
@@ -88,10 +87,13 @@ class TurnRecord(_Journaled):
 
 
 class References(BaseModel):
-    """Where the reference shown to the judge came from, and the hash of its text."""
+    """The source of references that the run chose ("none" for no references), and the hash of what was shown.
+
+    `sha256` is None where the judge was shown none: most categories are judged without.
+    """
 
     source: str
-    sha256: str
+    sha256: str | None
 
 
 def turn_slot(bench: str, model: str, question_id: int, choice: int, turn: int) -> Slot:
@@ -107,30 +109,33 @@ def judgment_slot(
     turn: int,
     judge: str,
     prompt_set: str,
-    references: str | None,
+    references: str,
     repeat: int = 0,
 ) -> Slot:
-    """What a single-answer judgment is about; `references` is their source, None where none were shown."""
+    """What a single-answer judgment is about; `references` is the source that the run chose, or "none"."""
     return ("judgment", bench, model, question_id, choice, turn, judge, prompt_set, references, repeat)
 
 
 class JudgmentRecord(_Journaled):
     """A judge's reply about one turn. `judge` is [judge name, prompt name] and `score` is -1 when the reply
-    held no verdict, both as in FastChat."""
+    held no verdict, both as in FastChat. `answers_sha256` is the hash of the turns that were judged, so that a
+    judgment of replaced answers is known; `sampling` is what was sent."""
 
     kind: Literal["judgment"] = "judgment"
     model: str
     judge: list[str] = Field(min_length=2, max_length=2)
     user_prompt: str
     judgment: str
+    answers_sha256: str
     score: float
     outcome: Literal["scored", "unscored"]
     reason: str | None = None
     prompt_set: str
-    references: References | None = None
+    references: References
     repeat: int = 0
     finish_reason: str | None = None
     usage: dict[str, int] = {}
+    sampling: dict[str, Any] = {}
     judge_reported: str | None = None
 
     @property
@@ -143,7 +148,7 @@ class JudgmentRecord(_Journaled):
             self.turn,
             self.judge[0],
             self.prompt_set,
-            self.references.source if self.references else None,
+            self.references.source,
             self.repeat,
         )
 
@@ -183,6 +188,7 @@ class JudgmentLine(BaseModel):
     judgment: str = ""
     score: float
     turn: int
+    tstamp: float = 0
     key: str | None = None
     choice: int = 0
     prompt_set: str | None = None

@@ -5,12 +5,22 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from mtbench_ko.errors import Preempted
 
 STOPPED = "stopped by a signal; everything finished is saved, the same command goes on from here"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+def raise_on_signals() -> None:
+    """Outside the event loop, where nothing is in flight, a signal ends the run at once with exit code 75."""
+    for number in SIGNALS:
+        signal.signal(number, _raise)
+
+
+def _raise(number: int, frame: object) -> NoReturn:
+    raise Preempted(STOPPED)
 
 
 @contextmanager
@@ -50,3 +60,4 @@ def stop_signals(
         with suppress(ValueError):
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
+        raise_on_signals()

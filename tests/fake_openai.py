@@ -94,7 +94,7 @@ def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
     loop = asyncio.new_event_loop()
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", fake.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
 
     async def start() -> int:
         await runner.setup()

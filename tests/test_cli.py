@@ -12,7 +12,7 @@ from conftest import Program
 
 from mtbench_ko.cli import cli
 from mtbench_ko.cli.options import read_config, settings
-from mtbench_ko.config import RunConfig
+from mtbench_ko.config import RunConfig, read_key
 
 HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy"}
 
@@ -34,7 +34,7 @@ def probe(context: click.Context, /, **_: object) -> None:
 
 
 def parsed(*arguments: str, env: dict[str, str] | None = None) -> RunConfig:
-    result = CliRunner().invoke(probe, arguments, env=env, auto_envvar_prefix="MTBENCH_KO", catch_exceptions=False)
+    result = CliRunner().invoke(probe, arguments, env=env, catch_exceptions=False)
     return RunConfig(**json.loads(result.stdout))
 
 
@@ -73,6 +73,26 @@ def test_every_setting_of_a_command_is_explained(command: str) -> None:
     group = cli.get_command(click.Context(cli), command)
     assert group is not None
     assert [parameter.name for parameter in group.params if not getattr(parameter, "help", None)] == []
+
+
+def test_environment_reaches_the_program(program: Program) -> None:
+    assert "unknown bench 'nonsense'" in program("generate", env={"MTBENCH_KO_BENCH_NAME": "nonsense"}).stderr
+
+
+def test_saved_settings_hold_no_secret() -> None:
+    config = parsed(
+        "--model", "m", "--openai-api-base", "http://user:secret@host:1/v1?key=secret",
+        "--engine-arg", "hf_token=secret",
+    )  # fmt: skip
+    assert "secret" not in json.dumps(config.public())
+    assert config.public()["openai_api_base"] == "http://host:1/v1"
+
+
+@pytest.mark.parametrize("base", [None, "http://127.0.0.1:1/v1"])
+def test_openais_key_goes_to_openai_alone(base: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    assert read_key(None, base, "--judge-api-key") == ("not-needed" if base else "sk-openai")
+    assert read_key("env:OPENAI_API_KEY", base, "--judge-api-key") == "sk-openai"
 
 
 def test_version(program: Program) -> None:

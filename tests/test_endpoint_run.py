@@ -51,7 +51,8 @@ def test_run_writes_fastchats_files_and_a_manifest(
     # References are shown where they exist, and recorded.
     guided = {q["question_id"] for q in questions if q["category"] in ("math", "reasoning", "coding", "extraction")}
     for line in judgments(tmp_path):
-        assert ("math" in line["judge"][1]) == (line["question_id"] in guided) == (line["references"] is not None)
+        shown = line["references"]["sha256"] is not None
+        assert ("math" in line["judge"][1]) == (line["question_id"] in guided) == shown
 
     # FastChat's show_result, on our file.
     frame = pd.read_json(outputs / BENCH / "model_judgment" / "judge_single.jsonl", lines=True)
@@ -63,8 +64,9 @@ def test_run_writes_fastchats_files_and_a_manifest(
     assert shown["models"]["model"]["average"] == frame["score"].mean()
 
     manifest = json.loads((outputs / BENCH / "manifest.json").read_text())
-    assert manifest["judge"]["reported"] == ["judge-2026-01-01"]
-    assert manifest["counts"] == {"answered": 32, "scored": 32, "unscored": 0, "failed": 0, "reasons": {}}
+    assert manifest["judges"]["judge"]["reported"] == ["judge-2026-01-01"]
+    assert manifest["models"]["model"]["identity"] == "endpoint:org/model"
+    assert manifest["runs"][0]["counts"] == {"answered": 32, "scored": 32, "unscored": 0, "failed": 0, "reasons": {}}
 
     # Again: nothing is owed, nothing is called.
     calls = len(model_endpoint.requests), len(judge_endpoint.requests)
@@ -294,3 +296,63 @@ def test_changed_question_is_asked_again_and_the_rest_kept(
     lines = read_jsonl(tmp_path / "outputs" / "small" / "model_judgment" / "judge_single.jsonl")
     assert [(line["question_id"], line["turn"]) for line in lines] == [(n, t) for n in (1, 2, 3) for t in (1, 2)]
     assert "다른 질문 2" in lines[2]["user_prompt"]
+
+
+def test_changed_setting_then_killed_leaves_no_score_of_replaced_answers(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    command = ["run", *arguments(model_endpoint, judge_endpoint), "--parallel", 2]
+    assert program(*command).returncode == 0
+    changed = [*command, "--max-new-token", 77]
+    model_endpoint.latency = judge_endpoint.latency = 0.3
+    journal = tmp_path / "outputs" / "_state" / "journal.jsonl"
+    process = program.start(*changed)
+    while process.poll() is None and journal.read_bytes().count(b"\n") < 64 + 12:
+        time.sleep(0.05)
+    kill(process)
+    model_endpoint.latency = judge_endpoint.latency = 0
+    result = program(*changed)  # the files on disk are older than the journal, and still ours
+    assert result.returncode == 0, result.stderr
+    answers = read_jsonl(tmp_path / "outputs" / BENCH / "model_answer" / "model.jsonl")
+    stored = {(line["question_id"], n): t for line in answers for n, t in enumerate(line["choices"][0]["turns"], 1)}
+    lines = judgments(tmp_path)
+    assert len(lines) == len(stored) == 32
+    assert all(stored[line["question_id"], line["turn"]] in line["user_prompt"] for line in lines)
+
+    # New answers alone: the old scores are not shown for them.
+    assert program("generate", *command[1:7], "--max-new-token", 78).returncode == 0
+    assert judgments(tmp_path) == []
+
+
+def test_other_references_judge_the_guided_turns_alone(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    command = ["run", *arguments(model_endpoint, judge_endpoint)]
+    assert program(*command).returncode == 0
+    assert program(*command, "--references", "none").returncode == 0
+    assert len(judge_endpoint.requests) == 32 + 16  # four guided categories x two questions x two turns
+    for source in ("upstream", "none"):
+        shown = json.loads(program("show", "--bench-name", BENCH, "--references", source, "--format", "json").stdout)
+        assert shown["references"] == source
+        assert shown["models"]["model"]["counts"]["scored"] == 32
+
+
+def test_judge_that_cannot_be_reached_leaves_counts_and_exit_code_3(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    judge_endpoint.reply = lambda body, number: web.json_response({"error": {"message": "no"}}, status=400)
+    result = program("run", *arguments(model_endpoint, judge_endpoint))
+    assert result.returncode == 3, result.stderr
+    assert "bad_request" in result.stderr
+    assert "32" in result.stdout  # the failed ones, in the table
+    assert not (tmp_path / "outputs" / BENCH / "model_judgment").exists()
+
+
+def test_dry_run_changes_nothing(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    result = program("run", *arguments(model_endpoint, judge_endpoint), "--dry-run")
+    assert result.returncode == 0
+    assert "the judge is an endpoint" in result.stderr
+    assert (model_endpoint.requests, judge_endpoint.requests) == ([], [])
+    assert not (tmp_path / "outputs" / BENCH).exists()

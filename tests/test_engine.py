@@ -23,7 +23,7 @@ from mtbench_ko.engine import (
     vllm_pool,
 )
 from mtbench_ko.judge import parse_rating
-from mtbench_ko.judge.verdict import rating_schema
+from mtbench_ko.judge.verdict import RATING_SCHEMA
 
 Run = Callable[[Awaitable[Any]], Any]
 GREEDY = Sampling(temperature=0.0, max_tokens=16)
@@ -87,9 +87,7 @@ def test_schema_makes_even_a_random_model_give_a_verdict(engine: tuple[ReplicaPo
 
     async def many() -> list[Completion]:
         sampling = Sampling(temperature=1.0, max_tokens=400)
-        return await asyncio.gather(
-            *(pool.complete(ask(f"{n}번을 평가"), sampling, rating_schema(130)) for n in range(12))
-        )
+        return await asyncio.gather(*(pool.complete(ask(f"{n}번을 평가"), sampling, RATING_SCHEMA) for n in range(12)))
 
     ratings = [parse_rating(reply.text, reply.structured) for reply in run(many())]
     assert all(rating is not None and 1 <= rating <= 10 for rating in ratings)
@@ -97,7 +95,7 @@ def test_schema_makes_even_a_random_model_give_a_verdict(engine: tuple[ReplicaPo
 
 def test_killed_engine_is_replaced_and_its_work_done_by_the_next(engine: tuple[ReplicaPool, Run]) -> None:
     pool, run = engine
-    before = pool.infos[0].pid
+    before = pool.describe()[0]["pid"]
 
     async def kill_under_load() -> list[Completion]:
         work = [
@@ -111,5 +109,5 @@ def test_killed_engine_is_replaced_and_its_work_done_by_the_next(engine: tuple[R
 
     replies = run(kill_under_load())
     assert len(replies) == 8
-    assert pool.infos[0].pid != before
+    assert pool.describe()[0]["pid"] != before
     assert not psutil.pid_exists(before)

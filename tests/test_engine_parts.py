@@ -9,6 +9,7 @@ import pytest
 from mtbench_ko.engine import Node, judge_time, place, resolve_weights
 from mtbench_ko.engine import weights as weights_module
 from mtbench_ko.engine.thinking import split_thinking
+from mtbench_ko.engine.vllm_replica import memory_share
 from mtbench_ko.errors import UsageError
 
 EIGHT = [Node(gpus=8, cpus=64)]
@@ -48,6 +49,11 @@ def test_impossible_shapes_are_explained(settings: dict[str, int], words: str) -
         place(EIGHT, **settings)
 
 
+def test_gpu_memory_is_a_share_or_an_amount() -> None:
+    assert memory_share("0.85", 80 * 2**30) == 0.85
+    assert memory_share("40GiB", 80 * 2**30) == 0.5
+
+
 def test_without_gpus_replicas_share_the_cores() -> None:
     assert place([Node(0, 8)], replicas=2).cpus == 4
     with pytest.raises(UsageError, match="needs a core"):
@@ -68,6 +74,7 @@ def test_local_judge_runs_beside_the_model_only_on_gpus_to_spare() -> None:
         ("속셈\n</think>\n답", True, "답", "속셈"),
         ("<think>끝나지 않은", False, "", "끝나지 않은"),
         ("답에 <think>태그</think>가 있다", False, "답에 <think>태그</think>가 있다", None),
+        ("속셈</think>답", False, "답", "속셈"),  # a server whose template opened the block
         ("", False, "", None),
     ],
 )

@@ -65,7 +65,7 @@ def vllm_server(tiny_models: list[Path], tmp_path: Path) -> object:
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny_models[0]),
         "--served-model-name", "served", "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32",
-        "--enforce-eager", "--kv-cache-memory-bytes", "64M", "--max-model-len", "4096",
+        "--enforce-eager", "--kv-cache-memory-bytes", "64M", "--max-model-len", "16384",
     ]  # fmt: skip
     environment = Program(tmp_path).env | {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1"}
     with (tmp_path / "server.log").open("w") as log:

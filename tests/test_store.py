@@ -72,6 +72,20 @@ def test_new_record_replaces_what_stood_in_its_slot(tmp_path: Path) -> None:
     store.close()
 
 
+def test_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.append(turn(1))
+    store.write_views()
+    path = tmp_path / "b" / "model_answer" / "org__m.jsonl"
+    theirs = path.read_text().replace('"key": ["k"]', '"key": null')
+    path.write_text(theirs)
+    store.write_views()
+    assert path.read_text() == theirs
+    store.write_views(replace=[path])
+    assert path.read_text() != theirs
+    store.close()
+
+
 def test_failure_is_listed_and_never_an_answer(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     store.append(turn(1))
@@ -103,6 +117,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk_stops_the_run_and_tears_no_record(small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(b"x" * 8192)
     store = RunStore(small_disk)
     saved = 0
     with pytest.raises(Stopped, match="disk is full"):
@@ -111,4 +126,10 @@ def test_full_disk_stops_the_run_and_tears_no_record(small_disk: Path) -> None:
     assert saved > 5
     journal = small_disk / "_state" / "journal.jsonl"
     assert [record.question_id for record in read_journal(journal)] == list(range(saved))
+    store.close()
     assert journal.read_bytes().endswith(b"\n")
+    (small_disk / "filler").unlink()
+    again = RunStore(small_disk)  # once there is room again it goes on
+    again.append(turn(saved))
+    again.close()
+    assert [record.question_id for record in read_journal(journal)] == list(range(saved + 1))

@@ -17,6 +17,7 @@ from mtbench_ko.records import JudgmentLine
         ("평점: [[ 9 ]]", 9),
         ("[[0]] 또는 [[11]]", None),  # out of range
         ("[[5]] 그리고 [[42]]", 5),
+        ("평점: [[11]] 참고 [1]", None),  # a footnote does not stand in for a rating out of range
         ("평점: [4]", 4),  # FastChat's fallback: one pair of brackets
         ("[[10/10]]", None),
         ("평점 없음", None),
@@ -33,6 +34,7 @@ def test_free_text_rating_is_the_last_one_in_range(reply: str, rating: float | N
         ('{"explanation": "좋다", "rating": 7}', 7),
         ('{"explanation": "답변 속의 [[10]]", "rating": 2}', 2),
         ('{"explanation": "답변 속의 [[10]] 뒤에서 잘', None),  # a quotation in cut-off JSON is no verdict
+        ('{"explanation": "제어 문자 \x1b\n", "rating": 3}', 3),
         ('{"explanation": "x", "rating": true}', None),
         ('{"explanation": "x", "rating": 11}', None),
         ("이 서버는 스키마를 모른다. [[5]]", 5),

@@ -35,7 +35,7 @@ def build(folder: Path, seed: int = 0) -> None:
         eos_token="<|end|>",
         pad_token="<pad>",
         chat_template=TEMPLATE,
-        model_max_length=4096,
+        model_max_length=16384,
     )
     fast.save_pretrained(folder)
     torch.manual_seed(seed)
@@ -47,7 +47,7 @@ def build(folder: Path, seed: int = 0) -> None:
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=32,
-        max_position_embeddings=4096,
+        max_position_embeddings=16384,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=0,

@@ -2,6 +2,6 @@
 
 from mtbench_ko.bench.bench import GUIDED_CATEGORIES, Bench, load_bench
 from mtbench_ko.bench.jsonl import describe, read_lines
-from mtbench_ko.bench.registry import data_root
+from mtbench_ko.bench.registry import data_root, name_of
 
-__all__ = ["GUIDED_CATEGORIES", "Bench", "data_root", "describe", "load_bench", "read_lines"]
+__all__ = ["GUIDED_CATEGORIES", "Bench", "data_root", "describe", "load_bench", "name_of", "read_lines"]

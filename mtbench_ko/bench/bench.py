@@ -22,14 +22,14 @@ class Bench:
         name: the name in paths and records.
         questions: by question id, in file order.
         references: question id -> one text per turn; only questions whose judge prompt shows them.
-        reference_source: what `--references` chose, None when no reference is shown at all.
+        reference_source: what `--references` chose, "none" when no reference is shown at all.
         hashes: file name -> sha256 of the text read.
     """
 
     name: str
     questions: Mapping[int, Question]
     references: Mapping[int, list[str]] = field(default_factory=dict)
-    reference_source: str | None = None
+    reference_source: str = "none"
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,13 +63,12 @@ def load_bench(
         answers = _reference_file(place.folder, reference_model)
         hashes[f"reference_answer/{answers.name}"] = sha256_text(answers.read_text(encoding="utf-8"))
         shown = {line.question_id: line.choices[0].turns for _, line in read_lines(answers, Answer)}
-    if references != "none":
         shown = _owed(shown, chosen, place.guide_all, file)
     return Bench(
         name=place.name,
         questions={q.question_id: q for q in chosen},
         references=shown,
-        reference_source=None if references == "none" else references,
+        reference_source=references,
         hashes=hashes,
     )
 

@@ -29,6 +29,11 @@ def data_root() -> Path:
     return packed if packed.is_dir() else Path(__file__).parents[2] / "data"
 
 
+def name_of(bench_name: str) -> str:
+    """The name that `--bench-name` gives paths and records: of a folder its last element."""
+    return Path(bench_name).resolve().name if "/" in bench_name else bench_name
+
+
 def locate(bench_name: str) -> Place:
     """The folder that `--bench-name` means.
 
@@ -39,7 +44,7 @@ def locate(bench_name: str) -> Place:
         folder = Path(bench_name)
         if not folder.is_dir():
             raise UsageError(f"--bench-name {bench_name}: no such folder")
-        return Place(folder.resolve().name, folder)
+        return Place(name_of(bench_name), folder)
     if bench_name == OWN:
         return Place(OWN, data_root() / OWN, guide_all=True)
     if bench_name in NOT_SHIPPED:

@@ -46,7 +46,7 @@ def cli() -> None:
 def main() -> None:
     """The console script: our errors become one line on stderr and their exit code."""
     try:
-        cli.main(prog_name="mtbench-ko", auto_envvar_prefix="MTBENCH_KO")
+        cli.main(prog_name="mtbench-ko")
     except MtBenchError as error:
         click.echo(f"mtbench-ko: {error}", err=True)
         sys.exit(error.exit_code)

@@ -5,6 +5,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from mtbench_ko.cli.secrets import hide_literal_keys
 from mtbench_ko.config import RunConfig, load_config
 
 Command = Callable[..., Any]
+_ALIASES = {"max_new_token": ("max-tokens",)}  # FastChat's gen_api_answer calls it so
 
 
 class ListOption(click.Option):
@@ -59,8 +61,9 @@ def read_config(context: click.Context) -> RunConfig:
         if name != "config_file" and source not in (None, click.core.ParameterSource.DEFAULT):
             given[name] = list(value) if isinstance(value, tuple) else value
     hide_literal_keys(given, sys.argv)
-    if "engine_arg" in given:
-        given["engine_arg"] = dict(_key_value(pair) for pair in given["engine_arg"])
+    for name in ("engine_arg", "judge_engine_arg"):
+        if name in given:
+            given[name] = dict(_key_value(pair) for pair in given[name])
     return load_config(given, context.params.get("config_file"))
 
 
@@ -69,18 +72,20 @@ def _option(name: str, field: FieldInfo, flag: str) -> Callable[[Command], Comma
     text = field.description or ""
     if default not in (None, [], {}, False):
         text += f"  [default: {default}]"
-    names = [f"--{flag.replace('_', '-')}", name]
+    flags = [flag.replace("_", "-"), *_ALIASES.get(name, ())]
+    declare = partial(
+        click.option, *(f"--{each}" for each in flags), name, envvar=f"MTBENCH_KO_{name.upper()}", help=text
+    )
     kind = _bare(field.annotation)
     if kind is bool:
-        return click.option(*names, is_flag=True, default=None, help=text)
-    if kind is dict or typing.get_origin(kind) is dict:
-        return click.option(*names, multiple=True, metavar="K=V", help=text)
+        return declare(is_flag=True, default=None)
+    if typing.get_origin(kind) is dict:
+        return declare(multiple=True, metavar="K=V")
     if typing.get_origin(kind) is list:
-        cls = ListOption if name.endswith("_list") else click.Option
-        return click.option(*names, multiple=True, cls=cls, help=text)
+        return declare(multiple=True, cls=ListOption if name.endswith("_list") else click.Option)
     if typing.get_origin(kind) is typing.Literal:
-        return click.option(*names, type=click.Choice(typing.get_args(kind)), default=None, help=text)
-    return click.option(*names, type=kind, default=None, help=text)
+        return declare(type=click.Choice(typing.get_args(kind)), default=None)
+    return declare(type=kind, default=None)
 
 
 def _bare(annotation: Any) -> Any:

@@ -15,9 +15,5 @@ def command(context: click.Context, /, **_: object) -> None:
     """
     config = read_config(context)
     from mtbench_ko.cli._job import work
-    from mtbench_ko.cli.show import print_output
 
-    code = work(config, generate=True, judge=True)
-    if not config.dry_run:
-        print_output(config, format="table")
-    sys.exit(code)
+    sys.exit(work(config, generate=True, judge=True))

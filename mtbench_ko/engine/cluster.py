@@ -21,7 +21,7 @@ _PASSED_ON = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "VLLM_
 
 
 @contextmanager
-def ray_cluster(address: str | None, num_gpus: int | None = None) -> Iterator[list[Node]]:
+def ray_cluster(address: str | None) -> Iterator[list[Node]]:
     """Connect to `address` (or RAY_ADDRESS), else start a cluster of this machine alone; yield its nodes.
 
     A cluster of ours is stopped in the end and its temporary folder removed; one that was given is left running.
@@ -41,7 +41,7 @@ def ray_cluster(address: str | None, num_gpus: int | None = None) -> Iterator[li
             ray.init(address=address, **quiet)
         else:
             temporary = Path(tempfile.mkdtemp(prefix="mtb-", dir="/tmp"))
-            ray.init(address="local", include_dashboard=False, num_gpus=num_gpus, _temp_dir=str(temporary), **quiet)
+            ray.init(address="local", include_dashboard=False, _temp_dir=str(temporary), **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"to Ray at {address}" if address else "a local Ray cluster"
         raise MtBenchError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error

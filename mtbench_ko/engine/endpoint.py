@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
 from mtbench_ko.engine.thinking import split_thinking
 from mtbench_ko.records import well_formed
+from mtbench_ko.urls import without_secrets
 
 _MALFORMED_TRIES = 3
 _FATAL_CODES = {"insufficient_quota": "quota", "model_not_found": "unknown_model", "invalid_api_key": "wrong_key"}
@@ -21,7 +23,8 @@ class EndpointSpec:
     base_url: str | None
     api_key: str
     concurrency: int
-    timeout: float = 600.0
+    timeout: float = 300.0  # seconds for one try
+    tries: int = 6
 
     def __repr__(self) -> str:
         return f"EndpointSpec(model={self.model!r}, base_url={self.base_url!r})"
@@ -44,7 +47,7 @@ class EndpointReplica:
         self._client = openai.AsyncOpenAI(
             base_url=self._spec.base_url,
             api_key=self._spec.api_key,
-            max_retries=5,
+            max_retries=self._spec.tries - 1,
             timeout=httpx2.Timeout(self._spec.timeout, connect=10),
             http_client=openai.DefaultAioHttpClient(limits=limits),
         )
@@ -54,7 +57,7 @@ class EndpointReplica:
             node="",
             pid=os.getpid(),
             seconds_to_start=0.0,
-            details={"base_url": self._spec.base_url or "https://api.openai.com/v1"},
+            details={"base_url": without_secrets(str(self._client.base_url))},
         )
 
     async def complete(
@@ -93,8 +96,9 @@ class EndpointReplica:
     def _body(self, sampling: Sampling, schema: dict[str, Any] | None) -> dict[str, Any]:
         """The parameters this endpoint takes, as far as it has told us so far."""
         body: dict[str, Any] = {}
-        if "temperature" not in self._dropped:
-            body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
+        for name in ("temperature", "top_p"):
+            if name not in self._dropped:
+                body[name] = getattr(sampling, name)
         limit = "max_completion_tokens" if "max_tokens" in self._dropped else "max_tokens"
         body[limit] = sampling.max_tokens
         extra: dict[str, Any] = {}
@@ -119,18 +123,13 @@ class EndpointReplica:
         sampling: Sampling,
         schema: dict[str, Any] | None,
     ) -> Completion | Failure:
-        """Ask again without the parameter that a 400 or 422 names, once for each; remembered for later calls."""
-        message = str(error)
-        names = {
-            "response_format": ("response_format", "json_schema", "structured_outputs"),
-            "max_tokens": ("max_tokens",),
-            "temperature": ("temperature", "top_p"),
-            "top_k": ("top_k",),
-        }
+        """Ask again without the parameter that a 400 or 422 refuses, once for each; remembered for later calls.
+
+        What is really sent is recorded with every completion.
+        """
         sent = set(body) | set(body.get("extra_body", {}))
-        for parameter, words in names.items():
-            named = error.param in words or any(word in message for word in words)
-            if named and parameter in sent and "context" not in message.lower():
+        for parameter in ("response_format", "max_tokens", "temperature", "top_p", "top_k"):
+            if parameter in sent and not _overflow(error) and _refuses(error, parameter):
                 self._dropped.add(parameter)
                 return await self._once(messages, sampling, schema)
         return self._failure(error)
@@ -158,13 +157,27 @@ class EndpointReplica:
             text=text,
             reasoning=well_formed(thinking) if thinking else inline,
             finish_reason=finish,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
+            completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
             messages=messages,
             sampling=sent | body.get("extra_body", {}),
             model=reply.model or self._spec.model,
             structured="response_format" in body,
         )
+
+
+def _overflow(error: Any) -> bool:
+    phrases = ("maximum context length", "context_length_exceeded", "longer than the maximum model length")
+    return any(phrase in str(error) for phrase in phrases)
+
+
+def _refuses(error: Any, parameter: str) -> bool:
+    """Whether a 400 says that the endpoint does not take `parameter`; merely echoing it is not enough."""
+    if error.param:
+        return str(error.param).partition(".")[0] == parameter
+    no = r"(unsupported|not supported|does not support|unknown|unrecognized|unexpected|not permitted|invalid schema)"
+    near = rf"{no}[^.]{{0,40}}\b{parameter}\b|\b{parameter}\b[^.]{{0,60}}{no}"
+    return re.search(near, str(error), re.IGNORECASE) is not None
 
 
 def _classify(error: Any) -> Failure:
@@ -180,7 +193,7 @@ def _classify(error: Any) -> Failure:
     if isinstance(error, openai.NotFoundError):
         return Failure("unknown_model", detail, scope="run")
     if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        overflow = code == "context_length_exceeded" or "context length" in detail or "model_max_len" in detail
+        overflow = _overflow(error)
         return Failure("context_overflow" if overflow else "bad_request", detail, final=overflow)
     if isinstance(error, openai.RateLimitError):
         return Failure("rate_limited", detail)

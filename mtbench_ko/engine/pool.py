@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mtbench_ko.engine.base import Completion, CompletionFailed, Engine, Failure, Messages, ReplicaInfo, Sampling
@@ -11,20 +11,27 @@ from mtbench_ko.engine.cluster import worker_env
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
 from mtbench_ko.engine.placement import Replicas
 from mtbench_ko.engine.vllm_replica import VllmReplica, VllmSpec
-from mtbench_ko.errors import MtBenchError, Stopped
+from mtbench_ko.errors import MtBenchError, Stopped, UsageError
 
 _TRIES = 3  # replicas that one item may see die
 _DEATHS = 5  # per replica and run
+_STOP_SECONDS = 60
+_CALLS_PER_CLIENT = 500
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Replica:
+    """One place in the pool. `starting` ends when its present actor can serve, or fails when it cannot start."""
+
     number: int
     actor: Any = None
     load: int = 0
-    generation: int = 0
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    starting: asyncio.Task[ReplicaInfo] | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.starting is not None and self.starting.done()
 
 
 class ReplicaPool:
@@ -35,23 +42,26 @@ class ReplicaPool:
         self._create = create
         self._replicas = [_Replica(number) for number in range(count)]
         self._deaths = 0
-        self.infos: list[ReplicaInfo] = []
 
     async def start(self) -> None:
-        """Start all replicas beside each other and wait until each can serve."""
-        self.infos = list(await asyncio.gather(*(self._start(replica) for replica in self._replicas)))
+        """Start all replicas beside each other and wait until each can serve.
+
+        Raises:
+            UsageError, MtBenchError: one cannot start.
+        """
+        await asyncio.gather(*(self._begin(replica) for replica in self._replicas))
 
     async def stop(self) -> None:
-        """Stop the replicas; returns when their processes are gone, so that others can have their memory."""
+        """Ask the replicas to end their engines, wait for that, and end the actors."""
         import ray
 
         running = [replica.actor for replica in self._replicas if replica.actor is not None]
-        await asyncio.gather(*(asyncio.wait_for(actor.stop.remote(), 60) for actor in running), return_exceptions=True)
+        stops = [asyncio.wait_for(actor.stop.remote(), _STOP_SECONDS) for actor in running]
+        for result in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.warning("a replica did not stop by itself and is killed: %s", type(result).__name__)
         for actor in running:
             ray.kill(actor)
-        for replica in self._replicas:
-            replica.actor = None
-            replica.ready.clear()
 
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
@@ -63,11 +73,11 @@ class ReplicaPool:
 
     def describe(self) -> list[dict[str, Any]]:
         """What runs, for the manifest."""
-        return [asdict(info) for info in self.infos]
+        return [asdict(r.starting.result()) for r in self._replicas if r.starting is not None and r.ready]
 
     def choose(self) -> _Replica:
-        """The least loaded replica that can serve, or will soonest."""
-        return min(self._replicas, key=lambda replica: (not replica.ready.is_set(), replica.load))
+        """The least loaded replica that can serve; one that is starting only if none can."""
+        return min(self._replicas, key=lambda replica: (not replica.ready, replica.load))
 
     async def send(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None, preferred: _Replica | None
@@ -75,10 +85,10 @@ class ReplicaPool:
         """Complete on `preferred` while it lives, else on the replica of choice; on another one if that dies."""
         failure = Failure("engine_died")
         for _ in range(_TRIES):
-            usable = preferred is not None and preferred.ready.is_set()
-            replica = preferred if preferred is not None and usable else self.choose()
-            await replica.ready.wait()
-            generation = replica.generation
+            replica = preferred if preferred is not None and preferred.ready else self.choose()
+            assert replica.starting is not None
+            await asyncio.shield(replica.starting)
+            actor = replica.actor
             reply = await self._call(replica, messages, sampling, schema)
             if isinstance(reply, Completion):
                 return reply
@@ -87,51 +97,53 @@ class ReplicaPool:
             if reply.scope == "item":
                 raise CompletionFailed(reply)
             failure = reply
-            await self._replace(replica, generation, reply)
+            if replica.actor is actor:  # the first task to see the death has it replaced
+                self._replace(replica, reply)
         raise CompletionFailed(Failure(failure.reason, f"{_TRIES} replicas died under it; last: {failure.detail}"))
 
     async def _call(
         self, replica: _Replica, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None
     ) -> Completion | Failure:
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         replica.load += 1
         try:
             reply: Completion | Failure = await replica.actor.complete.remote(messages, sampling, schema)
             return reply
+        except RayTaskError as error:  # the actor lives: our own code failed on this item
+            return Failure("engine_error", str(error).strip().splitlines()[-1])
         except RayError as error:
             return Failure("replica_died", f"{type(error).__name__}: {str(error).splitlines()[0]}", scope="replica")
         finally:
             replica.load -= 1
 
-    async def _start(self, replica: _Replica) -> ReplicaInfo:
-        from ray.exceptions import RayError
-
+    def _begin(self, replica: _Replica) -> asyncio.Task[ReplicaInfo]:
         replica.actor = self._create()
-        try:
-            info: ReplicaInfo | Failure = await replica.actor.start.remote()
-        except RayError as error:
-            raise MtBenchError(f"replica {replica.number} died while it started: {error}") from error
-        if isinstance(info, Failure):
-            raise MtBenchError(f"replica {replica.number} cannot start: {info.detail}")
-        replica.generation += 1
-        replica.ready.set()
-        return info
+        replica.starting = asyncio.create_task(_started(replica.number, replica.actor))
+        return replica.starting
 
-    async def _replace(self, replica: _Replica, generation: int, failure: Failure) -> None:
-        """Put a new actor in the place of a dead one; the first task that saw the death does it, the rest wait."""
+    def _replace(self, replica: _Replica, failure: Failure) -> None:
+        """Put a new actor in the place of a dead one; whoever waits for it sees it fail if it does."""
         import ray
 
-        if replica.generation != generation or not replica.ready.is_set():
-            await replica.ready.wait()
-            return
-        replica.ready.clear()
         self._deaths += 1
         if self._deaths > _DEATHS * len(self._replicas):
             raise MtBenchError(f"engines died {self._deaths} times; the last one: {failure.reason}: {failure.detail}")
         log.warning("replica %d died (%s), starting another", replica.number, failure.detail)
         ray.kill(replica.actor)
-        self.infos[replica.number] = await self._start(replica)
+        self._begin(replica)
+
+
+async def _started(number: int, actor: Any) -> ReplicaInfo:
+    from ray.exceptions import RayError
+
+    try:
+        info: ReplicaInfo | Failure = await actor.start.remote()
+    except RayError as error:
+        raise MtBenchError(f"replica {number} died while it started: {error}") from error
+    if isinstance(info, Failure):
+        raise (UsageError if info.reason == "usage" else MtBenchError)(f"replica {number} cannot start: {info.detail}")
+    return info
 
 
 class _Conversation:
@@ -168,9 +180,9 @@ def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
     return ReplicaPool(lambda: actor.remote(spec), replicas.count)
 
 
-def endpoint_pool(spec: EndpointSpec, actors: int = 1) -> ReplicaPool:
-    """Clients of an endpoint; one process carries some 500 calls a second."""
+def endpoint_pool(spec: EndpointSpec) -> ReplicaPool:
+    """Clients of an endpoint, one process for every 500 calls in flight (`spec.concurrency` in all)."""
     import ray
 
     actor = ray.remote(EndpointReplica).options(num_cpus=0, max_concurrency=10_000)
-    return ReplicaPool(lambda: actor.remote(spec), actors)
+    return ReplicaPool(lambda: actor.remote(spec), -(-spec.concurrency // _CALLS_PER_CLIENT))

@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
@@ -30,6 +31,7 @@ class VllmSpec:
     chat_template: str
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
+    max_gpu_memory: str | None = None
     engine_args: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,11 +45,12 @@ class VllmReplica:
     async def start(self) -> ReplicaInfo | Failure:
         """Load the weights. A failure here is the run's: no other replica would fare better."""
         began = time.monotonic()
+        if unknown := await asyncio.to_thread(self._unknown_arguments):
+            return Failure("usage", f"vLLM has no engine argument {', '.join(unknown)} (--engine-arg)", scope="run")
         try:
-            await asyncio.to_thread(self._check_arguments)
             self._build()
         except Exception as error:  # vLLM raises whatever its parts raise; all of it means "cannot load"
-            return Failure("engine_start", f"{type(error).__name__}: {error}", scope="run")
+            return Failure("engine_start", f"{type(error).__name__}: {error}\n{_log_tail()}", scope="run")
         import ray
         import vllm
 
@@ -70,7 +73,7 @@ class VllmReplica:
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion | Failure:
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+        from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
             prompt = self._render(messages)
@@ -88,12 +91,14 @@ class VllmReplica:
             output = await self._generate(ids, sampling, schema)
         except EngineDeadError as error:
             return Failure("engine_died", str(error), scope="replica")
-        except (EngineGenerateError, ValueError) as error:
+        except Exception as error:  # vLLM's own errors have no common base; the engine lives on
             return Failure("engine_error", f"{type(error).__name__}: {error}")
         result = output.outputs[0]
         if result.finish_reason not in ("stop", "length"):
             return Failure("engine_error", f"generation ended with finish reason {result.finish_reason!r}")
-        text, reasoning = self._split(result.text, messages, opened=prompt.rstrip().endswith(OPEN))
+        # A constrained reply begins with its JSON, whatever block the template opened.
+        opened = schema is None and prompt.rstrip().endswith(OPEN)
+        text, reasoning = self._split(result.text, messages, opened)
         return Completion(
             text=text,
             reasoning=reasoning,
@@ -110,15 +115,10 @@ class VllmReplica:
         """Stop the engine and wait until its processes have ended and freed their memory."""
         await asyncio.to_thread(self._engine.shutdown)
 
-    def _check_arguments(self) -> None:
-        import dataclasses
-
+    def _unknown_arguments(self) -> list[str]:
         from vllm import AsyncEngineArgs
 
-        known = {f.name for f in dataclasses.fields(AsyncEngineArgs)}
-        unknown = sorted(set(self._spec.engine_args) - known)
-        if unknown:
-            raise ValueError(f"vLLM has no engine argument {', '.join(unknown)} (--engine-arg)")
+        return sorted(set(self._spec.engine_args) - {field.name for field in fields(AsyncEngineArgs)})
 
     def _build(self) -> None:
         from vllm import AsyncEngineArgs
@@ -140,6 +140,9 @@ class VllmReplica:
             **defaults,
             **self._spec.engine_args,
         }
+        if self._spec.max_gpu_memory and not current_platform.is_cpu():
+            total = current_platform.get_device_total_memory()
+            arguments["gpu_memory_utilization"] = memory_share(self._spec.max_gpu_memory, total)
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         self._tokenizer = self._engine.get_tokenizer()
         self._parser = None
@@ -166,7 +169,7 @@ class VllmReplica:
             repetition_penalty=sampling.repetition_penalty,
             max_tokens=sampling.max_tokens,
             output_kind=RequestOutputKind.FINAL_ONLY,
-            structured_outputs=StructuredOutputsParams(json=schema) if schema else None,
+            structured_outputs=StructuredOutputsParams(json=_bounded(schema, sampling)) if schema else None,
             skip_special_tokens=self._parser is None,  # parsers look for special tokens in the text
         )
         request_id = f"{os.getpid()}-{next(self._ids)}"
@@ -187,9 +190,35 @@ class VllmReplica:
         return answer or "", reasoning
 
 
+def memory_share(wanted: str, total: int) -> float:
+    """What `wanted`, a share ("0.9") or an amount ("40GiB"), is of `total` bytes; at most 1."""
+    amount = wanted.removesuffix("GiB")
+    return float(wanted) if amount == wanted else min(1.0, int(amount) * 2**30 / total)
+
+
+def _bounded(schema: dict[str, Any], sampling: Sampling) -> dict[str, Any]:
+    """`schema` with its strings kept to a third of the tokens as characters, so that the object is completed.
+
+    Hosted APIs refuse `maxLength`; xgrammar obeys it.
+    """
+    bound = {"maxLength": max(40, sampling.max_tokens // 3)}
+    properties = {
+        name: field | bound if field["type"] == "string" else field for name, field in schema["properties"].items()
+    }
+    return schema | {"properties": properties}
+
+
 def _cpu_dtype() -> str:
     """The model's own dtype where the CPU computes in bfloat16, else float32: emulation is several times slower."""
     import torch
 
     capabilities = torch.cpu.get_capabilities()
     return "auto" if any(capabilities.get(name) for name in _BF16_INSTRUCTIONS) else "float32"
+
+
+def _log_tail(lines: int = 25) -> str:
+    """The end of this actor's log, where the engine's processes have written what went wrong."""
+    try:
+        return "".join(Path("/proc/self/fd/2").resolve().open(errors="replace").readlines()[-lines:])
+    except OSError:
+        return ""

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from mtbench_ko.bench import Bench
 from mtbench_ko.engine import CompletionFailed, Engine, Messages, Sampling
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.judge.prompts import JudgePrompt, PromptSet
-from mtbench_ko.judge.verdict import parse_rating, rating_schema
+from mtbench_ko.judge.verdict import RATING_SCHEMA, parse_rating
 from mtbench_ko.records import FailureRecord, JudgmentRecord, References, Slot, judgment_slot
 from mtbench_ko.store import RunStore
 
@@ -34,7 +35,8 @@ class Match:
     judge: Judge
     prompt: JudgePrompt
     messages: Messages
-    references: References | None
+    answers_sha256: str
+    references: References
 
     @property
     def key(self) -> str:
@@ -59,7 +61,7 @@ class Match:
             self.turn,
             self.judge.name,
             self.judge.prompts.name,
-            self.references.source if self.references else None,
+            self.references.source,
         )
 
     def saved(self, store: RunStore) -> JudgmentRecord | FailureRecord | None:
@@ -67,7 +69,27 @@ class Match:
         record = store.get(self.slot)
         if isinstance(record, JudgmentRecord | FailureRecord) and record.key == self.key:
             return record
-        return None
+        same = store.scored(self.key)  # the same messages, under another source of references for example
+        return same.model_copy(update=self.about() | self.made_with()) if same else None
+
+    def about(self) -> dict[str, Any]:
+        """The fields that say what a record of this match is about."""
+        return {
+            "bench": self.bench,
+            "question_id": self.question_id,
+            "choice": self.choice,
+            "turn": self.turn,
+            "key": self.key,
+            "model": self.model,
+        }
+
+    def made_with(self) -> dict[str, Any]:
+        """The fields that say who judged, with which prompt and references."""
+        return {
+            "judge": [self.judge.name, self.prompt.name],
+            "prompt_set": self.judge.prompts.name,
+            "references": self.references,
+        }
 
 
 def single_match(
@@ -84,52 +106,52 @@ def single_match(
         slots = {}
         for number, (asked, answered) in enumerate(zip(question.turns, answers, strict=False), start=1):
             slots |= {f"question_{number}": asked, f"answer_{number}": answered}
-    references = None
+    references = References(source=bench.reference_source, sha256=None)
     if texts is not None:
         slots |= {f"ref_answer_{number}": text for number, text in enumerate(texts, start=1)}
-        references = References(source=str(bench.reference_source), sha256=sha256_json(texts[:turn]))
-    return Match(bench.name, model, question_id, choice, turn, judge, prompt, prompt.messages(slots), references)
+        references = References(source=bench.reference_source, sha256=sha256_json(texts[:turn]))
+    return Match(
+        bench=bench.name,
+        model=model,
+        question_id=question_id,
+        choice=choice,
+        turn=turn,
+        judge=judge,
+        prompt=prompt,
+        messages=prompt.messages(slots),
+        answers_sha256=sha256_json(list(answers)),
+        references=references,
+    )
 
 
 async def grade(match: Match, engine: Engine) -> JudgmentRecord | FailureRecord:
     """Ask the judge. A reply without a verdict is `unscored`, no reply a failure; neither is a score."""
     sampling = match.judge.sampling
     try:
-        reply = await engine.complete(match.messages, sampling, rating_schema(sampling.max_tokens))
+        reply = await engine.complete(match.messages, sampling, RATING_SCHEMA)
     except CompletionFailed as error:
         return FailureRecord(
-            bench=match.bench,
-            question_id=match.question_id,
-            choice=match.choice,
-            turn=match.turn,
-            key=match.key,
+            **match.about(),
             stage="judgment",
-            model=match.model,
             failed_slot=list(match.slot),
             reason=error.failure.reason,
             detail=error.failure.detail,
             final=error.failure.final,
         )
-    rating = parse_rating(reply.text, reply.structured)
-    reason = None
-    if rating is None:
-        reason = "length" if reply.finish_reason == "length" else "no_verdict"
+    cut_off = reply.finish_reason == "length"  # what looks like a verdict there may be a quotation
+    rating = None if cut_off else parse_rating(reply.text, reply.structured)
+    reason = None if rating is not None else "length" if cut_off else "no_verdict"
     return JudgmentRecord(
-        bench=match.bench,
-        question_id=match.question_id,
-        choice=match.choice,
-        turn=match.turn,
-        key=match.key,
-        model=match.model,
-        judge=[match.judge.name, match.prompt.name],
+        **match.about(),
+        **match.made_with(),
         user_prompt=match.messages[-1]["content"],
         judgment=reply.text,
+        answers_sha256=match.answers_sha256,
         score=-1 if rating is None else rating,
         outcome="unscored" if rating is None else "scored",
         reason=reason,
-        prompt_set=match.judge.prompts.name,
-        references=match.references,
         finish_reason=reply.finish_reason,
         usage=reply.usage,
+        sampling=reply.sampling,
         judge_reported=reply.model,
     )

@@ -37,35 +37,48 @@ class Scoreboard:
 
 
 def read_scoreboard(
-    path: Path, *, bench: str | None = None, models: Sequence[str] | None = None, failures: Path | None = None
+    path: Path,
+    *,
+    bench: str | None = None,
+    models: Sequence[str] | None = None,
+    prompt_set: str | None = None,
+    references: str | None = None,
+    failures: Path | None = None,
 ) -> Scoreboard:
-    """Read a single-mode judgment file, FastChat's or ours, and the failures beside it.
+    """Read a single-mode judgment file, FastChat's or ours, and the failures that belong to it.
 
-    Judgments that were shown no reference belong to every source of references.
+    A file may hold judgments made with several prompt sets and sources of references; they are never averaged.
+    `prompt_set` and `references` choose; what they leave open is settled by the newest judgment.
 
     Raises:
-        UsageError: unreadable, empty, or several prompt sets or sources of references in one file.
+        UsageError: unreadable, or nothing to show.
     """
-    lines = [line for _, line in read_lines(path, JudgmentLine) if not models or line.model in models]
-    if not lines:
+    lines = [line for _, line in read_lines(path, JudgmentLine)] if path.exists() else []
+    lines = [line for line in lines if not models or line.model in models]
+    lines = [line for line in lines if prompt_set in (None, line.prompt_set)]
+    lines = [line for line in lines if references in (None, _source(line))]
+    if lines:
+        newest = max(lines, key=lambda line: line.tstamp)
+        prompt_set, references = newest.prompt_set, _source(newest)
+        lines = [line for line in lines if (line.prompt_set, _source(line)) == (prompt_set, references)]
+    judge = lines[0].judge[0] if lines else path.name.removesuffix("_single.jsonl")
+    failed = Counter(
+        failure.model
+        for failure in _failures(failures)
+        if failure.bench == bench
+        and (not models or failure.model in models)
+        and (failure.stage == "answer" or failure.failed_slot[6:9] == [judge, prompt_set, references])
+    )
+    if not lines and not failed:
         raise UsageError(f"{path}: no judgments{' of ' + ', '.join(models) if models else ''}")
-    judge = lines[0].judge[0]
-    prompt_set = _one(path, "prompt sets", {line.prompt_set for line in lines})
-    references = _one(path, "sources of references", {line.references.source for line in lines if line.references})
-    frame = pd.DataFrame([(line.model, line.question_id, line.turn, line.score) for line in lines])
-    frame.columns = pd.Index(["model", "question_id", "turn", "score"])
-    failed = Counter[str]()
-    if failures is not None and failures.exists():
-        failed.update(
-            failure.model
-            for _, failure in read_lines(failures, FailureRecord)
-            if failure.bench == bench and (not models or failure.model in models)
-        )
+    rows = [(line.model, line.question_id, line.turn, line.score) for line in lines]
+    frame = pd.DataFrame(rows, columns=pd.Index(["model", "question_id", "turn", "score"]))
     return Scoreboard(bench, judge, prompt_set, references, score_models(frame, failed))
 
 
-def _one(path: Path, what: str, found: set[str | None]) -> str | None:
-    if len(found) > 1:
-        names = ", ".join(str(name) for name in sorted(found, key=str))
-        raise UsageError(f"{path}: judgments of several {what} are not averaged: {names}")
-    return next(iter(found), None)
+def _source(line: JudgmentLine) -> str | None:
+    return line.references.source if line.references else None
+
+
+def _failures(path: Path | None) -> list[FailureRecord]:
+    return [failure for _, failure in read_lines(path, FailureRecord)] if path is not None and path.exists() else []

@@ -87,4 +87,3 @@ _FORMATS: dict[str, Callable[[Scoreboard], str]] = {
     "markdown": _markdown,
     "fastchat": _fastchat,
 }
-FORMATS = tuple(_FORMATS)

@@ -1,27 +1,27 @@
 """What a run has saved: the journal, FastChat's files as views of it, and the manifest."""
 
 from mtbench_ko.store.files import file_name, write_atomically
-from mtbench_ko.store.manifest import write_manifest
+from mtbench_ko.store.manifest import update_manifest
 from mtbench_ko.store.run_store import RunStore, local_output
 from mtbench_ko.store.views import (
+    View,
     answer_path,
     failures_path,
     foreign_answers,
-    has_foreign_judgments,
     judgment_path,
     saved_answers,
 )
 
 __all__ = [
     "RunStore",
+    "View",
     "answer_path",
     "failures_path",
     "file_name",
     "foreign_answers",
-    "has_foreign_judgments",
     "judgment_path",
     "local_output",
     "saved_answers",
+    "update_manifest",
     "write_atomically",
-    "write_manifest",
 ]

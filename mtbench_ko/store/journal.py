@@ -5,6 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +20,7 @@ _SYNC_SECONDS = 1.0
 class Journal:
     """`<folder>/journal.jsonl`, opened for appending and locked against a second writer.
 
-    Every record is flushed to the kernel at once, so that it outlives the process, and to the disk at least
+    Every record goes to the kernel at once, so that it outlives the process, and to the disk at least
     once a second while records come, so that little is lost with the machine.
     """
 
@@ -28,15 +29,16 @@ class Journal:
         self.path = folder / "journal.jsonl"
         self._lock = _lock(folder / "lock")
         _cut_torn_tail(self.path)
-        self._stream = self.path.open("ab")
+        self._stream = self.path.open("ab", buffering=0)
         self._synced = time.monotonic()
 
     def append(self, record: Record) -> None:
         """Raises Stopped when the disk is full: nothing half-written stays behind."""
-        start = self._stream.tell()
+        start = os.fstat(self._stream.fileno()).st_size
+        line = record.model_dump_json().encode("utf-8") + b"\n"
         try:
-            self._stream.write(record.model_dump_json().encode("utf-8") + b"\n")
-            self._stream.flush()
+            while line:  # a write may take only a part of it
+                line = line[self._stream.write(line) :]
             if time.monotonic() - self._synced >= _SYNC_SECONDS:
                 self.sync()
         except OSError as error:
@@ -46,12 +48,12 @@ class Journal:
             raise
 
     def sync(self) -> None:
-        self._stream.flush()
         os.fsync(self._stream.fileno())
         self._synced = time.monotonic()
 
     def close(self) -> None:
-        self.sync()
+        with suppress(OSError):  # a full disk has been told of already
+            self.sync()
         self._stream.close()
         self._lock.close()
 

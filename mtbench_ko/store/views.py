@@ -2,15 +2,19 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from mtbench_ko.bench import read_lines
 from mtbench_ko.errors import UsageError
-from mtbench_ko.records import Answer, FailureRecord, JudgmentLine, JudgmentRecord, TurnRecord
-from mtbench_ko.store.files import file_name, write_jsonl
+from mtbench_ko.hashing import sha256_json
+from mtbench_ko.records import Answer, JudgmentRecord, TurnRecord
+from mtbench_ko.store.files import file_name
 
 log = logging.getLogger(__name__)
 _JUDGMENT_FIELDS = (
@@ -31,43 +35,53 @@ def failures_path(output: Path) -> Path:
     return output / "_state" / "failures.jsonl"
 
 
-def write_views(
-    output: Path,
-    turns: Iterable[TurnRecord],
-    judgments: Iterable[JudgmentRecord],
-    failures: Iterable[FailureRecord],
-) -> None:
-    """Write every answer file, judgment file and the list of failures that the records make."""
-    answers: dict[Path, list[TurnRecord]] = defaultdict(list)
-    for turn in turns:
-        answers[answer_path(output, turn.bench, turn.model_id)].append(turn)
-    for path, records in answers.items():
-        write_jsonl(path, answer_lines(records))
-    graded: dict[Path, list[JudgmentRecord]] = defaultdict(list)
-    for judgment in judgments:
-        graded[judgment_path(output, judgment.bench, judgment.judge[0])].append(judgment)
-    for path, rows in graded.items():
-        rows.sort(key=lambda row: (row.model, row.question_id, row.choice, row.turn))
-        write_jsonl(path, (row.model_dump(mode="json", include=set(_JUDGMENT_FIELDS)) for row in rows))
-    path = failures_path(output)
-    failed = [failure.model_dump(mode="json", exclude={"kind"}) for failure in failures]
-    if failed or path.exists():
-        write_jsonl(path, failed)
+@dataclass(frozen=True)
+class View:
+    """A file and the lines that the journal makes for it."""
+
+    path: Path
+    lines: Callable[[], Iterable[dict[str, Any]]]
+
+    def is_foreign(self, knows: Callable[[str], bool]) -> bool:
+        """Whether the file on disk has a line without a key that our journal `knows`."""
+        if not self.path.exists():
+            return False
+        try:
+            keys = [line.key for _, line in read_lines(self.path, _Keyed)]
+        except UsageError:  # not even JSON Lines
+            return True
+        return not all(key and all(map(knows, [key] if isinstance(key, str) else key)) for key in keys)
+
+
+class _Keyed(BaseModel):
+    """The key of a line: of a judgment one, of an answer one for each choice."""
+
+    key: str | list[str] | None = None
+
+
+def judgment_lines(judgments: list[JudgmentRecord], turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
+    """Lines in FastChat's shape. A judgment of answers that have been replaced since is left out."""
+    stored: dict[tuple[str, str, int, int], list[TurnRecord]] = {}
+    for group in _by(turns, lambda turn: (turn.bench, turn.model_id, turn.question_id, turn.choice)):
+        first = group[0]
+        whole = _choices(sorted(group, key=lambda turn: turn.turn)).get(first.choice, [])
+        stored[first.bench, first.model_id, first.question_id, first.choice] = whole
+    for row in sorted(judgments, key=lambda row: (row.model, row.question_id, row.choice, row.turn)):
+        held = stored.get((row.bench, row.model, row.question_id, row.choice))
+        if held is None or row.answers_sha256 == sha256_json([turn.text for turn in held[: row.turn]]):
+            yield row.model_dump(mode="json", include=set(_JUDGMENT_FIELDS))
 
 
 def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
     """One line for each question, in FastChat's shape; its choices hold the turns that are finished."""
 
-    def question(turn: TurnRecord) -> int:
-        return turn.question_id
-
-    for question_id, group in groupby(sorted(turns, key=question), question):
+    for group in _by(turns, lambda turn: turn.question_id):
         choices = _choices(sorted(group, key=lambda turn: (turn.choice, turn.turn)))
         if not choices:
             continue
         firsts = [turns[0] for turns in choices.values()]
         yield {
-            "question_id": question_id,
+            "question_id": firsts[0].question_id,
             "answer_id": firsts[0].key[:22],
             "model_id": firsts[0].model_id,
             "choices": [
@@ -83,6 +97,11 @@ def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
             "tstamp": max(turn.tstamp for turns in choices.values() for turn in turns),
             "key": [first.key for first in firsts],
         }
+
+
+def _by(turns: Iterable[TurnRecord], key: Callable[[TurnRecord], Any]) -> Iterator[list[TurnRecord]]:
+    for _, group in groupby(sorted(turns, key=key), key):
+        yield list(group)
 
 
 def _choices(turns: Iterable[TurnRecord]) -> Mapping[int, list[TurnRecord]]:
@@ -117,8 +136,8 @@ def saved_answers(output: Path, bench: str, models: Sequence[str] | None) -> Ite
                 yield model, answer.question_id, choice.index, choice.turns
 
 
-def foreign_answers(path: Path, model: str, ours: Container[str]) -> list[Answer]:
-    """The lines of an answer file that are not views of our journal, which holds the keys `ours`.
+def foreign_answers(path: Path, model: str, knows: Callable[[str], bool]) -> list[Answer]:
+    """The lines of an answer file that are not views of our journal, which `knows` its keys.
 
     Raises:
         UsageError: a malformed line, or the answers of another model.
@@ -130,16 +149,9 @@ def foreign_answers(path: Path, model: str, ours: Container[str]) -> list[Answer
                 f"{path}:{number}: field 'model_id': these are the answers of '{answer.model_id}', and this run "
                 f"would write those of '{model}' over them; choose another --model-id or --output"
             )
-        if answer.key is None or not all(key in ours for key in answer.key):
+        if answer.key is None or not all(map(knows, answer.key)):
             foreign.append(answer)
     return foreign
-
-
-def has_foreign_judgments(path: Path, ours: Container[str]) -> bool:
-    """Whether a judgment file has lines that are not views of our journal, which holds the keys `ours`."""
-    if not path.exists():
-        return False
-    return any(line.key is None or line.key not in ours for _, line in read_lines(path, JudgmentLine))
 
 
 def _stems(folder: Path) -> list[str]:

@@ -1,0 +1,123 @@
+"""One client of an endpoint, in this process: which reply becomes what."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+from fake_openai import FakeOpenAI, completion
+
+from mtbench_ko.engine.base import Completion, Failure, Sampling
+from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
+from mtbench_ko.judge.verdict import RATING_SCHEMA
+
+WARM = Sampling(temperature=0.7, max_tokens=100)
+
+
+def ask(fake: FakeOpenAI, times: int = 1, **settings: Any) -> list[Completion | Failure]:
+    """Ask the same question `times` times with one client."""
+
+    async def go() -> list[Completion | Failure]:
+        replica = EndpointReplica(EndpointSpec("m", fake.url, "sk-secret", 10, **settings))
+        await replica.start()
+        replies = [
+            await replica.complete([{"role": "user", "content": "temperature?"}], WARM, RATING_SCHEMA)
+            for _ in range(times)
+        ]
+        await replica.stop()
+        return replies
+
+    return asyncio.run(go())
+
+
+def refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> web.Response:
+    return web.json_response({"error": {"message": message, "param": param, "code": code}}, status=status)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message", "param"),
+    [
+        (
+            "max_tokens",
+            "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens'.",
+            "max_tokens",
+        ),
+        ("temperature", "Unsupported value: 'temperature' does not support 0.7 with this model.", "temperature"),
+        ("response_format", "Invalid schema for response_format 'verdict': In context=(), 'x' is not permitted.", None),
+        (
+            "top_k",
+            "[{'type': 'extra_forbidden', 'loc': ('body', 'top_k'), 'msg': 'Extra inputs are not permitted'}]",
+            None,
+        ),
+    ],
+)
+def test_refused_parameter_is_left_out_from_then_on(
+    model_endpoint: FakeOpenAI, parameter: str, message: str, param: str | None
+) -> None:
+    model_endpoint.reply = lambda body, number: refuse(message, param) if parameter in body else "답"
+    replies = ask(model_endpoint, times=2)
+    assert [type(reply) for reply in replies] == [Completion, Completion]
+    assert [parameter in request for request in model_endpoint.requests] == [True, False, False]
+    assert all(parameter not in reply.sampling for reply in replies)  # what was sent is what is recorded
+    kept = {"max_tokens", "temperature", "top_p", "top_k", "response_format"} - {parameter}
+    assert kept <= set(model_endpoint.requests[-1])
+
+
+def test_parameter_that_is_merely_echoed_is_kept(model_endpoint: FakeOpenAI) -> None:
+    model_endpoint.reply = lambda body, number: refuse("bad message in {'temperature': 0.7, 'max_tokens': 100}")
+    (reply,) = ask(model_endpoint)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, len(model_endpoint.requests)) == ("bad_request", 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "reason", "scope"),
+    [
+        (401, "Incorrect API key provided: sk-secret", "invalid_api_key", "wrong_key", "run"),
+        (403, "no access", None, "wrong_key", "run"),
+        (404, "The model `m` does not exist", "model_not_found", "unknown_model", "run"),
+        (429, "You exceeded your current quota", "insufficient_quota", "quota", "run"),
+        (429, "slow down", None, "rate_limited", "item"),
+        (400, "This model's maximum context length is 8 tokens", None, "context_overflow", "item"),
+        (500, "boom", None, "api_error", "item"),
+    ],
+)
+def test_error_ends_the_item_or_the_run_and_names_its_reason_without_the_key(
+    model_endpoint: FakeOpenAI, status: int, message: str, code: str | None, reason: str, scope: str
+) -> None:
+    model_endpoint.reply = lambda body, number: refuse(message, code=code, status=status)
+    (reply,) = ask(model_endpoint, tries=1)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, reply.scope) == (reason, scope)
+    assert "sk-secret" not in reply.detail
+
+
+def test_silence_is_a_timeout_and_is_tried_again(model_endpoint: FakeOpenAI) -> None:
+    model_endpoint.faults = ["silence"]
+    (reply,) = ask(model_endpoint, timeout=0.5, tries=2)
+    assert isinstance(reply, Completion)
+    model_endpoint.faults = ["silence", "silence"]
+    (reply,) = ask(model_endpoint, timeout=0.5, tries=2)
+    assert isinstance(reply, Failure)
+    assert reply.reason == "timeout"
+
+
+def test_content_filter_and_refusal_have_reasons_of_their_own(model_endpoint: FakeOpenAI) -> None:
+    model_endpoint.reply = lambda body, number: completion(body, None, "content_filter")
+    assert ask(model_endpoint)[0].reason == "content_filter"  # type: ignore[union-attr]
+    model_endpoint.reply = lambda body, number: completion(body, None, refusal="못 하겠습니다")
+    assert ask(model_endpoint)[0].reason == "refusal"  # type: ignore[union-attr]
+
+
+def test_missing_token_counts_are_zero(model_endpoint: FakeOpenAI) -> None:
+    def odd(body: dict[str, Any], number: int) -> web.Response:
+        choice = {"index": 0, "message": {"role": "assistant", "content": "답"}, "finish_reason": "stop"}
+        return web.json_response(
+            {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice],
+             "usage": {"total_tokens": 3}}
+        )  # fmt: skip
+
+    model_endpoint.reply = odd
+    (reply,) = ask(model_endpoint)
+    assert isinstance(reply, Completion)
+    assert reply.usage == {"prompt_tokens": 0, "completion_tokens": 0}
