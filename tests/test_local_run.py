@@ -39,7 +39,7 @@ def test_killed_run_goes_on_with_the_judge_in_the_models_engine(
     assert counts["scored"] >= 24
     manifest = json.loads((tmp_path / "outputs" / BENCH / "manifest.json").read_text())
     assert manifest["models"]["tiny"]["identity"].startswith("sha256:")
-    assert manifest["placement"]["judge"] == "shared"
+    assert manifest["runs"][-1]["placement"]["judge"] == "shared"
 
 
 def test_without_network_the_judge_loads_after_the_model(
