@@ -119,11 +119,7 @@ class Job:
             failures=failures_path(self.store.output),
         )
 
-    async def _stream(
-        self,
-        answers: Sequence[tuple[str, int, int, list[str]]],
-        progress: RunProgress,
-    ) -> Pipeline:
+    async def _stream(self, answers: Sequence[tuple[str, int, int, list[str]]], progress: RunProgress) -> Pipeline:
         async with asyncio.TaskGroup() as group:
             pipeline = Pipeline(self.store, self.bench, self.judge, progress, group)
             self._counts = pipeline.counts
@@ -165,17 +161,15 @@ class Job:
             await pool.start()
             progress.say(f"{contestant.subject.model_id} is ready")
             progress.restart_clock()
+            served = self.engines[contestant.subject.model_id] = {"replicas": pool.describe()}
             ready, tokens = time.monotonic(), progress.tokens
             if shared:
                 pipeline.judge_with(pool, _UNBOUNDED)
             await pipeline.answer(talks, pool, self.config.parallel if contestant.weights is None else _UNBOUNDED)
             if shared:
                 await pipeline.judged()
-            self.engines[contestant.subject.model_id] = {
-                "replicas": pool.describe(),
-                "seconds": round(time.monotonic() - ready, 1),
-                "tokens": progress.tokens - tokens,
-            }
+            served["seconds"] = round(time.monotonic() - ready, 1)
+            served["tokens"] = progress.tokens - tokens
             await pool.stop()
         if self.plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
             progress.say(f"loading the judge {self.config.judge_name}")
@@ -237,8 +231,8 @@ class Job:
             log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
 
     def _write_manifest(self, progress: RunProgress) -> None:
-        """Put this run's facts beside those of earlier runs on the same output."""
-        if self.config.dry_run:
+        """Put this run's facts beside those of earlier runs on the same output, once it has any."""
+        if self.config.dry_run or self._counts == Counts():
             return
         judge: dict[str, Any] = {}
         if self.judge:

@@ -57,6 +57,11 @@ class Plan:
 
 
 def find_contestants(config: RunConfig) -> list[Contestant]:
+    """The models that the settings put to the test, their weights looked at but not loaded.
+
+    Raises:
+        UsageError: no model, no engine for local weights, or not a model folder.
+    """
     if config.model:
         return [
             Contestant(Subject(config.model_names[0], f"endpoint:{config.model}", None, config.system_prompt), None)
@@ -73,6 +78,10 @@ def find_contestants(config: RunConfig) -> list[Contestant]:
 
 
 def find_judge_weights(config: RunConfig) -> Weights | None:
+    """The weights of a judge that runs on the cluster, None for an endpoint.
+
+    Where the judge's path is a model's too, it has that one's revision and chat template, and shares its engine.
+    """
     if config.judge_model_path is None:
         return None
     require_vllm()
@@ -85,6 +94,7 @@ def find_judge_weights(config: RunConfig) -> Weights | None:
 
 
 def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
+    """The judge with its prompts, at FastChat's temperature of 0."""
     if config.judge_name is None:
         raise UsageError("no judge: say --judge-model NAME (an API) or --judge-model-path FOLDER (on this cluster)")
     identity = f"{weights.identity} template:{weights.template_sha256}" if weights else f"endpoint:{config.judge_name}"

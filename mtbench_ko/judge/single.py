@@ -65,12 +65,15 @@ class Match:
         )
 
     def saved(self, store: RunStore) -> JudgmentRecord | FailureRecord | None:
-        """What an earlier run made of exactly these messages."""
+        """What an earlier run made of exactly these messages, which are never paid for twice."""
         record = store.get(self.slot)
         if isinstance(record, JudgmentRecord | FailureRecord) and record.key == self.key:
             return record
-        same = store.scored(self.key)  # the same messages, under another source of references for example
-        return same.model_copy(update=self.about() | self.made_with()) if same else None
+        same = store.scored(self.key)
+        if same is None:
+            return None
+        # Judged already, under another source of references for example: the verdict is taken over, and its price not.
+        return same.model_copy(update=self.about() | self.made_with() | {"usage": {}})
 
     def about(self) -> dict[str, Any]:
         """The fields that say what a record of this match is about."""

@@ -74,7 +74,6 @@ def judgment_lines(judgments: list[JudgmentRecord], turns: Iterable[TurnRecord])
 
 def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
     """One line for each question, in FastChat's shape; its choices hold the turns that are finished."""
-
     for group in _by(turns, lambda turn: turn.question_id):
         choices = _choices(sorted(group, key=lambda turn: (turn.choice, turn.turn)))
         if not choices:
