@@ -32,6 +32,8 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
     os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine on CPU behind everything else
     logging.getLogger("ray").setLevel(logging.ERROR)
+    if not address:  # Ray's name for "bind to loopback only": nobody else has business in a cluster of ours
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -41,7 +43,12 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
             ray.init(address=address, **quiet)
         else:
             temporary = Path(tempfile.mkdtemp(prefix="mtb-", dir="/tmp"))
-            ray.init(address="local", include_dashboard=False, _temp_dir=str(temporary), **quiet)
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                _temp_dir=str(temporary),
+                **quiet,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"to Ray at {address}" if address else "a local Ray cluster"
         raise MtBenchError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
