@@ -45,15 +45,12 @@ class Plan:
             "beside": "the judge runs beside the models, and grades each turn as it comes",
             "after": "the judge loads after the models have gone",
         }
-        models = "models behind an endpoint"
-        if self.models:
-            shape = self.models
-            on = f"{shape.gpus} GPUs" if shape.gpus else f"{shape.cpus} CPU cores"
-            models = (
-                f"each model: {shape.count} x {on} "
-                f"(tensor parallel {shape.tensor_parallel_size}, pipeline parallel {shape.pipeline_parallel_size})"
-            )
-        return f"{models}; {judges[self.judge]}"
+        if not self.models:
+            return judges[self.judge]
+        shape = self.models
+        on = f"{shape.gpus} GPUs" if shape.gpus else f"{shape.cpus} CPU cores"
+        parallel = f"tensor parallel {shape.tensor_parallel_size}, pipeline parallel {shape.pipeline_parallel_size}"
+        return f"each model: {shape.count} x {on} ({parallel}); {judges[self.judge]}"
 
 
 def find_contestants(config: RunConfig) -> list[Contestant]:
