@@ -114,7 +114,7 @@ def _owed(
             if turns is None or len(turns) < len(question.turns):
                 raise UsageError(
                     f"{file}: question {question.question_id} ({question.category}) is judged against a reference, "
-                    f"and {len(turns or [])} of {len(question.turns)} turns have one; --references chooses others"
+                    f"and {len(turns or [])} of {len(question.turns)} turns have one; --references none judges without"
                 )
             owed[question.question_id] = turns
     return owed
