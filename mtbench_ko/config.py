@@ -38,8 +38,11 @@ class RunConfig(BaseModel):
     question_begin: int | None = setting(None, "bench", "First question, as a position in the file from 0.")
     question_end: int | None = setting(None, "bench", "Position after the last question.")
     first_n: Count | None = setting(None, "bench", "Only the first N questions.")
-    references: Literal["upstream", "none"] = setting(
-        "upstream", "bench", "References shown to the judge: the set's own, or none."
+    references: Literal["corrected", "upstream", "question", "none"] | None = setting(
+        None,
+        "bench",
+        "References shown to the judge: the set's own (upstream), these with errata applied (corrected), the "
+        "questions' own field (question), or none; default: corrected where errata fit, otherwise upstream.",
     )
     reference_model: str | None = setting(None, "bench", "Which file of reference_answer/ to use, if several.")
 
@@ -82,6 +85,11 @@ class RunConfig(BaseModel):
     judge_model_path: str | None = setting(None, "judge", "Weights of a judge that runs on this cluster.")
     judge_num_gpus: Count | None = setting(None, "judge", "GPUs of the local judge.")
     judge_parallel: Count = setting(50, "judge", "Calls in flight to the judge's endpoint.")
+    mode: Literal["single", "pairwise-baseline", "pairwise-all"] = setting(
+        "single", "judge", "Grade each answer, compare each with the baseline's, or compare all pairs."
+    )
+    baseline_model: str | None = setting(None, "judge", "The model that pairwise-baseline compares with.")
+    judge_attempts: Count = setting(3, "judge", "How often the judge is asked for a verdict that can be read.")
     judge_engine_arg: dict[str, Any] = Field(
         default_factory=dict,
         description="An engine argument of the local judge, K=V. Repeatable.",
@@ -89,6 +97,10 @@ class RunConfig(BaseModel):
     )
     judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
     judge_file: str | None = setting(None, "judge", "Judge prompts in FastChat's format; default: this project's own.")
+
+    rpm: Count | None = setting(None, "endpoint", "Requests a minute that an endpoint is sent at most.")
+    tpm: Count | None = setting(None, "endpoint", "Tokens a minute, prompts and replies, likewise.")
+    request_timeout: float = setting(600.0, "endpoint", "Seconds that an endpoint may take for one reply.", gt=0)
 
     output: str = setting("outputs", "output", "The run directory. Started again on it, a run goes on.")
     max_failures: int = setting(0, "output", "Failed or unscored items that still count as success.", ge=0)
@@ -114,6 +126,8 @@ class RunConfig(BaseModel):
             raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
         if self.adopt and self.overwrite:
             raise ValueError("--adopt and --overwrite exclude each other")
+        if self.mode == "pairwise-baseline" and not self.baseline_model:
+            raise ValueError("--mode pairwise-baseline needs --baseline-model NAME")
         names = self.model_names
         if len(self.model_id) > max(1, len(self.model_path)):
             raise ValueError(f"{len(self.model_id)} --model-id for {len(self.model_path)} --model-path")
@@ -137,6 +151,11 @@ class RunConfig(BaseModel):
         paths = [self.model] if self.model else self.model_path
         given = self.model_id + [""] * len(paths)
         return [name or str(path).rstrip("/").rpartition("/")[2] for path, name in zip(paths, given, strict=False)]
+
+    @property
+    def judgment_kind(self) -> Literal["judgment", "game"]:
+        """The kind of record that the mode makes."""
+        return "judgment" if self.mode == "single" else "game"
 
     @property
     def judge_name(self) -> str | None:

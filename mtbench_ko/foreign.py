@@ -8,7 +8,8 @@ from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import UsageError
 from mtbench_ko.generate import Conversation
 from mtbench_ko.hashing import sha256_json
-from mtbench_ko.records import Answer, TurnRecord
+from mtbench_ko.lines import Answer
+from mtbench_ko.records import TurnRecord
 from mtbench_ko.store import RunStore, View, answer_path, foreign_answers, judgment_path
 
 
@@ -38,7 +39,7 @@ def settle_judgments(config: RunConfig, store: RunStore, bench: str, judge: str)
     Raises:
         UsageError: it holds judgments that are not ours, and --overwrite was not said.
     """
-    path = judgment_path(store.output, bench, judge)
+    path = judgment_path(store.output, bench, judge, config.judgment_kind)
     if not config.overwrite and View(path, tuple).is_foreign(store.knows):
         raise UsageError(
             f"{path} holds judgments that another program left, or whose journal is gone. "

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,6 +15,7 @@ from mtbench_ko.engine import (
     ReplicaPool,
     Replicas,
     Sampling,
+    Throttle,
     VllmSpec,
     Weights,
     endpoint_pool,
@@ -24,14 +26,21 @@ from mtbench_ko.errors import INCOMPLETE, MtBenchError, Preempted, UsageError
 from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, temperature
 from mtbench_ko.pipeline import Counts, Pipeline
-from mtbench_ko.plan import Contestant, Plan, find_contestants, find_judge_weights, make_judge, make_plan
+from mtbench_ko.plan import (
+    Contestant,
+    Plan,
+    find_contestants,
+    find_judge_weights,
+    make_judge,
+    make_matchmaker,
+    make_plan,
+)
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.report import Scoreboard, read_scoreboard
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import RunStore, failures_path, judgment_path, saved_answers, update_manifest
+from mtbench_ko.store import RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
 
 log = logging.getLogger(__name__)
-_UNBOUNDED = 100_000  # local engines queue by themselves
 
 
 class Job:
@@ -66,6 +75,8 @@ class Job:
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         if self.judge:
             self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
+        self._answers = self._saved_answers() if self.judge else []
+        self._matchmaker = make_matchmaker(config, bench, self.judge, self._models()) if self.judge else None
 
     def _hold_with(self, contestant: Contestant) -> list[Conversation]:
         return [
@@ -87,12 +98,14 @@ class Job:
     def run(self) -> int:
         """Do what is owed, write the results, and return the exit code."""
         self._write_views()  # a run that was killed left them as they were
-        answers = [] if self.contestants else self._saved_answers()
-        turns = sum(len(talk.question.turns) for talks in self._conversations.values() for talk in talks)
-        judgments = (turns or sum(len(turns) for *_, turns in answers)) if self.judge else 0
-        with RunProgress(turns, judgments) as progress:
+        for note in self.bench.notes:
+            log.warning("%s", note)
+        turns = self._expected_turns()
+        own = sum(turns[contestant.subject.model_id] for contestant in self.contestants)
+        judgments = self._matchmaker.expected(turns) if self._matchmaker else 0
+        with RunProgress(own, judgments) as progress:
             try:
-                pipeline = asyncio.run(self._stream(answers, progress))
+                pipeline = asyncio.run(self._stream(progress))
             except BaseExceptionGroup as group:
                 raise _first(group) from group
             finally:
@@ -103,6 +116,9 @@ class Job:
         counts = pipeline.counts
         if pipeline.stopping:
             raise Preempted(STOPPED)
+        lacking = self._matchmaker.unmatched() if self._matchmaker else 0
+        if lacking:
+            progress.say(f"{lacking} answers have no counterpart of the other model to be compared with")
         missed = counts.failed + counts.unscored
         if missed:
             progress.say(f"{counts.failed} failed, {counts.unscored} unscored: {_tally(counts.reasons)}")
@@ -112,22 +128,24 @@ class Job:
         """The scores that this run's judge has given with its prompts and references."""
         assert self.judge is not None
         return read_scoreboard(
-            judgment_path(self.store.output, self.bench.name, self.judge.name),
+            judgment_path(self.store.output, self.bench.name, self.judge.name, self.config.judgment_kind),
+            mode=self.config.mode,
+            baseline=self.config.baseline_model,
             bench=self.bench.name,
             prompt_set=self.judge.prompts.name,
             references=self.bench.reference_source,
             failures=failures_path(self.store.output),
         )
 
-    async def _stream(self, answers: Sequence[tuple[str, int, int, list[str]]], progress: RunProgress) -> Pipeline:
+    async def _stream(self, progress: RunProgress) -> Pipeline:
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(self.store, self.bench, self.judge, progress, group)
+            pipeline = Pipeline(self.store, self._matchmaker, progress, group)
             self._counts = pipeline.counts
             owed = {
                 contestant: pipeline.take_up(talks, self.config.retry_failed)
                 for contestant, talks in self._conversations.items()
             }
-            for answer in answers:
+            for answer in self._answers:
                 pipeline.take_up_answer(*answer, retry=self.config.retry_failed)
             if not any(owed.values()) and not pipeline.judgments_waiting:
                 return pipeline
@@ -164,8 +182,8 @@ class Job:
             served = self.engines[contestant.subject.model_id] = {"replicas": pool.describe()}
             ready, tokens = time.monotonic(), progress.tokens
             if shared:
-                pipeline.judge_with(pool, _UNBOUNDED)
-            await pipeline.answer(talks, pool, self.config.parallel if contestant.weights is None else _UNBOUNDED)
+                pipeline.judge_with(pool)
+            await pipeline.answer(talks, pool)
             if shared:
                 await pipeline.judged()
             served["seconds"] = round(time.monotonic() - ready, 1)
@@ -186,23 +204,19 @@ class Job:
             shape = self.plan.judge_replicas
             pool = vllm_pool(_spec(self.judge_weights, shape, self.config.judge_engine_arg), shape)
         else:
-            pool = endpoint_pool(
-                EndpointSpec(
-                    self.judge.name, self.config.judge_api_base, self.keys["judge"], self.config.judge_parallel
-                )
+            pool = self._endpoint(
+                self.judge.name, self.config.judge_api_base, self.keys["judge"], self.config.judge_parallel
             )
         await pool.start()
         self.engines[f"judge:{self.judge.name}"] = {"replicas": pool.describe()}
-        pipeline.judge_with(pool, _UNBOUNDED if self.judge_weights else self.config.judge_parallel)
+        pipeline.judge_with(pool)
         return pool
 
     def _model_pool(self, contestant: Contestant) -> ReplicaPool:
         config = self.config
         if contestant.weights is None:
             assert config.model is not None
-            return endpoint_pool(
-                EndpointSpec(config.model, config.openai_api_base, self.keys["model"], config.parallel)
-            )
+            return self._endpoint(config.model, config.openai_api_base, self.keys["model"], config.parallel)
         assert self.plan.models is not None
         arguments = dict(config.engine_arg)
         if config.dtype:
@@ -210,17 +224,40 @@ class Job:
         spec = _spec(contestant.weights, self.plan.models, arguments)
         return vllm_pool(replace(spec, max_gpu_memory=config.max_gpu_memory), self.plan.models)
 
+    def _endpoint(self, model: str, base_url: str | None, key: str, parallel: int) -> ReplicaPool:
+        spec = EndpointSpec(model, base_url, key, connections=parallel, timeout=self.config.request_timeout)
+        return endpoint_pool(spec, Throttle(parallel, self.config.rpm, self.config.tpm))
+
     def _shares_judge(self, contestant: Contestant) -> bool:
         return contestant.weights is not None and contestant.weights == self.judge_weights
 
-    def _saved_answers(self) -> list[tuple[str, int, int, list[str]]]:
-        """(model, question id, choice, turns) of every answer that lies in the output."""
-        names = self.config.model_list or None
+    def _saved_answers(self) -> list[SavedAnswer]:
+        """The answers to judge that lie in the output: all, or beside models under test those to compare them with."""
+        config = self.config
+        tested = {contestant.subject.model_id for contestant in self.contestants}
+        if tested and (config.mode == "single" or config.baseline_model in tested):
+            return []
+        names: Sequence[str] | None = config.model_list or None
+        if config.mode == "pairwise-baseline" and config.baseline_model and (tested or names):
+            names = [*(names or ()), config.baseline_model]
         found = saved_answers(self.store.output, self.bench.name, names)
-        chosen = [answer for answer in found if answer[1] in self.bench.questions]
-        if not chosen:
+        chosen = [answer for answer in found if answer[1] in self.bench.questions and answer[0] not in tested]
+        if not chosen and not tested:
             raise UsageError(f"{self.store.output}/{self.bench.name}/model_answer: no answers to judge")
         return chosen
+
+    def _models(self) -> list[str]:
+        """The models whose answers are judged, in order."""
+        return list(dict.fromkeys([c.subject.model_id for c in self.contestants] + [a[0] for a in self._answers]))
+
+    def _expected_turns(self) -> Counter[str]:
+        """How many turns of each model there will be when nothing fails."""
+        turns = Counter({contestant.subject.model_id: 0 for contestant in self.contestants})
+        for contestant, talks in self._conversations.items():
+            turns[contestant.subject.model_id] += sum(len(talk.question.turns) for talk in talks)
+        for model, _, _, texts in self._answers:
+            turns[model] += len(texts)
+        return turns
 
     def _write_views(self) -> None:
         if self.config.dry_run:
@@ -236,7 +273,7 @@ class Job:
             return
         judge: dict[str, Any] = {}
         if self.judge:
-            mine = [row for row in self.store.judgments() if row.judge[0] == self.judge.name]
+            mine = [row for row in self.store.judged() if row.judge[0] == self.judge.name]
             judge[self.judge.name] = {
                 "identity": self.judge.identity,
                 "sampling": asdict(self.judge.sampling),

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mtbench_ko.bench import Bench
 from mtbench_ko.engine import Engine
 from mtbench_ko.generate import Conversation, converse
-from mtbench_ko.judge import Judge, Match, grade, single_match
+from mtbench_ko.judge import Match, Matchmaker, grade
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.records import FailureRecord, JudgmentRecord
+from mtbench_ko.records import FailureRecord, Judged
 from mtbench_ko.store import RunStore
 
 
@@ -40,16 +39,16 @@ class Pipeline:
     """
 
     def __init__(
-        self, store: RunStore, bench: Bench, judge: Judge | None, progress: RunProgress, group: asyncio.TaskGroup
+        self, store: RunStore, matchmaker: Matchmaker | None, progress: RunProgress, group: asyncio.TaskGroup
     ) -> None:
         self._store = store
-        self._bench = bench
-        self._judge = judge
+        self._matchmaker = matchmaker
         self._progress = progress
         self._group = group
         self._waiting: list[Match] = []
         self._judge_engine: Engine | None = None
         self._judging: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, asyncio.Lock] = {}
         self.stopping = False
         self.counts = Counts()
 
@@ -79,9 +78,9 @@ class Pipeline:
         for turn in range(1, len(turns) + 1):
             self._submit(model, question_id, choice, turns[:turn], retry)
 
-    async def answer(self, conversations: Iterable[Conversation], engine: Engine, parallel: int) -> None:
-        """Hold the conversations, `parallel` at a time."""
-        limit = asyncio.Semaphore(parallel)
+    async def answer(self, conversations: Iterable[Conversation], engine: Engine) -> None:
+        """Hold the conversations, as many at a time as the engine has use for."""
+        limit = asyncio.Semaphore(engine.parallel)
         async with asyncio.TaskGroup() as group:
             for conversation in conversations:
                 group.create_task(self._hold(conversation, engine, limit))
@@ -90,10 +89,10 @@ class Pipeline:
     def judgments_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def judge_with(self, engine: Engine, parallel: int) -> None:
-        """The judge is ready: matches that waited for it and all that come go to it, `parallel` at a time."""
+    def judge_with(self, engine: Engine) -> None:
+        """The judge is ready: matches that waited for it and all that come go to it."""
         self._judge_engine = engine
-        self._judge_limit = asyncio.Semaphore(parallel)
+        self._judge_limit = asyncio.Semaphore(engine.parallel)
         waiting, self._waiting = self._waiting, []
         for match in waiting:
             self._start(match)
@@ -120,11 +119,14 @@ class Pipeline:
                 self._submit(conversation.subject.model_id, turn.question_id, turn.choice, texts, retry=True)
 
     def _submit(self, model: str, question_id: int, choice: int, answers: Sequence[str], retry: bool) -> None:
-        if self._judge is None:
+        if self._matchmaker is None:
             return
-        match = single_match(self._bench, self._judge, model, question_id, choice, answers)
+        for match in self._matchmaker.matches(model, question_id, choice, answers):
+            self._take_up(match, retry)
+
+    def _take_up(self, match: Match, retry: bool) -> None:
         saved = match.saved(self._store)
-        if isinstance(saved, JudgmentRecord) and saved.outcome == "scored":
+        if isinstance(saved, Judged) and saved.outcome == "scored":
             if self._store.get(match.slot) != saved:
                 self._store.append(saved)
             self._graded(saved)
@@ -142,17 +144,18 @@ class Pipeline:
 
     async def _grade(self, match: Match) -> None:
         assert self._judge_engine is not None
-        async with self._judge_limit:
+        same_messages = self._asking.setdefault(match.key, asyncio.Lock())  # are asked once, however many wait
+        async with same_messages, self._judge_limit:
             if self.stopping:
                 return
-            record = await grade(match, self._judge_engine)
-        self._store.append(record)
+            record = match.taken_over(self._store) or await grade(match, self._judge_engine, self._store.append)
+            self._store.append(record)
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
         else:
             self._graded(record, record.usage.get("completion_tokens", 0))
 
-    def _graded(self, record: JudgmentRecord, tokens: int = 0) -> None:
+    def _graded(self, record: Judged, tokens: int = 0) -> None:
         self._progress.judged(tokens)
         if record.outcome == "scored":
             self.counts.scored += 1

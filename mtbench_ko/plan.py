@@ -1,8 +1,9 @@
 """What a run is made of: the models under test, the judge, and which of them runs where and when."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from mtbench_ko.bench import Bench
 from mtbench_ko.config import RunConfig
 from mtbench_ko.engine import (
     JudgeTime,
@@ -17,7 +18,15 @@ from mtbench_ko.engine import (
 )
 from mtbench_ko.errors import UsageError
 from mtbench_ko.generate import Subject
-from mtbench_ko.judge import Judge, load_prompts
+from mtbench_ko.judge import (
+    Judge,
+    Matchmaker,
+    PairwiseComparison,
+    SingleGrading,
+    all_pairs,
+    baseline_pairs,
+    load_prompts,
+)
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,28 @@ def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
     if config.judge_name is None:
         raise UsageError("no judge: say --judge-model NAME (an API) or --judge-model-path FOLDER (on this cluster)")
     identity = f"{weights.identity} template:{weights.template_sha256}" if weights else f"endpoint:{config.judge_name}"
-    sampling = Sampling(temperature=0.0, max_tokens=config.judge_max_tokens)
-    return Judge(config.judge_name, identity, load_prompts(config.judge_file), sampling)
+    return Judge(
+        name=config.judge_name,
+        identity=identity,
+        prompts=load_prompts(config.judge_file, pairwise=config.mode != "single"),
+        sampling=Sampling(temperature=0.0, max_tokens=config.judge_max_tokens),
+        attempts=config.judge_attempts,
+    )
+
+
+def make_matchmaker(config: RunConfig, bench: Bench, judge: Judge, models: Collection[str]) -> Matchmaker:
+    """What `--mode` asks about the answers of `models`.
+
+    Raises:
+        UsageError: there is nothing to compare.
+    """
+    if config.mode == "single":
+        return SingleGrading(bench, judge)
+    baseline = config.baseline_model
+    pairs = baseline_pairs(models, baseline) if config.mode == "pairwise-baseline" and baseline else all_pairs(models)
+    if not pairs:
+        raise UsageError(f"--mode {config.mode} compares two models, and there is {', '.join(models)} alone")
+    return PairwiseComparison(bench, judge, pairs)
 
 
 def make_plan(

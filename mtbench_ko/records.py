@@ -1,7 +1,6 @@
-"""What the program reads and writes: questions, answers, judgments and failures.
+"""What the journal holds: turns, judgments, games, failures and attempts.
 
-The shapes follow FastChat's `llm_judge` files (question.jsonl, model_answer/*.jsonl, model_judgment/*.jsonl);
-our own fields stand beside theirs. A record's *slot* says what it is about, its *key* (a sha256) what it was
+A record's *slot* says what it is about, its *key* (a sha256) what it was
 made from: a record answers for its slot only while the key still matches.
 """
 
@@ -10,47 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from mtbench_ko.lines import References
+
 Slot = tuple[Any, ...]
-
-
-class Question(BaseModel):
-    """One line of question.jsonl. Unknown fields are kept."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    question_id: int
-    category: str = Field(min_length=1)
-    turns: list[str] = Field(min_length=1, max_length=2)
-    reference: list[str] | str | None = None
-    required_temperature: float | None = Field(default=None, ge=0)
-
-
-class Choice(BaseModel):
-    """One sampled conversation: `turns[i]` answers the question's turn i.
-
-    `finish_reason`, `usage` and `reasoning` are ours and run parallel to `turns`; FastChat's files lack them.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    index: int
-    turns: list[str]
-    finish_reason: list[str | None] = []
-    usage: list[dict[str, int]] = []
-    reasoning: list[str | None] = []
-
-
-class Answer(BaseModel):
-    """One line of model_answer/<model_id>.jsonl. `key` is ours: absent from files that FastChat wrote."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
-
-    question_id: int
-    answer_id: str
-    model_id: str
-    choices: list[Choice] = Field(min_length=1)
-    tstamp: float
-    key: list[str] | None = None
 
 
 class _Journaled(BaseModel):
@@ -86,16 +47,6 @@ class TurnRecord(_Journaled):
         return turn_slot(self.bench, self.model_id, self.question_id, self.choice, self.turn)
 
 
-class References(BaseModel):
-    """The source of references that the run chose ("none" for no references), and the hash of what was shown.
-
-    `sha256` is None where the judge was shown none: most categories are judged without.
-    """
-
-    source: str
-    sha256: str | None
-
-
 def turn_slot(bench: str, model: str, question_id: int, choice: int, turn: int) -> Slot:
     """What an answer to one turn is about."""
     return ("turn", bench, model, question_id, choice, turn)
@@ -116,47 +67,121 @@ def judgment_slot(
     return ("judgment", bench, model, question_id, choice, turn, judge, prompt_set, references, repeat)
 
 
-class JudgmentRecord(_Journaled):
-    """A judge's reply about one turn. `judge` is [judge name, prompt name] and `score` is -1 when the reply
-    held no verdict, both as in FastChat. `answers_sha256` is the hash of the turns that were judged, so that a
-    judgment of replaced answers is known; `sampling` is what was sent."""
+def game_slot(
+    bench: str,
+    first: str,
+    second: str,
+    question_id: int,
+    choice: int,
+    turn: int,
+    judge: str,
+    prompt_set: str,
+    references: str,
+    repeat: int = 0,
+) -> Slot:
+    """What a game is about: two models in the order in which the judge is shown them."""
+    return ("game", bench, first, second, question_id, choice, turn, judge, prompt_set, references, repeat)
 
-    kind: Literal["judgment"] = "judgment"
-    model: str
+
+class _Judged(_Journaled):
+    """A judge's reply. `judge` is [judge name, prompt name] as in FastChat; `sampling` is what was sent.
+
+    `attempts` counts the calls that it took: those before left an `AttemptRecord` each.
+    """
+
     judge: list[str] = Field(min_length=2, max_length=2)
     user_prompt: str
     judgment: str
-    answers_sha256: str
-    score: float
     outcome: Literal["scored", "unscored"]
     reason: str | None = None
     prompt_set: str
     references: References
     repeat: int = 0
+    attempts: int = 1
     finish_reason: str | None = None
     usage: dict[str, int] = {}
     sampling: dict[str, Any] = {}
     judge_reported: str | None = None
 
     @property
+    def with_what(self) -> tuple[str, str, str, int]:
+        """Judge, prompt set, source of references and repeat: the end of the slot."""
+        return self.judge[0], self.prompt_set, self.references.source, self.repeat
+
+
+class JudgmentRecord(_Judged):
+    """A grade for one turn. `score` is -1 when the reply held no verdict, as in FastChat. `answers_sha256` is the
+    hash of the turns that were judged, so that a judgment of replaced answers is known."""
+
+    kind: Literal["judgment"] = "judgment"
+    model: str
+    answers_sha256: str
+    score: float
+
+    @property
     def slot(self) -> Slot:
-        return judgment_slot(
-            self.bench,
-            self.model,
-            self.question_id,
-            self.choice,
-            self.turn,
-            self.judge[0],
-            self.prompt_set,
-            self.references.source,
-            self.repeat,
-        )
+        return judgment_slot(self.bench, self.model, self.question_id, self.choice, self.turn, *self.with_what)
+
+
+class GameRecord(_Judged):
+    """One comparison of two models' answers to a turn; FastChat plays two, and the second swaps the order.
+
+    Attributes:
+        game: 1 shows model_1 as A and model_2 as B, 2 the other way round.
+        verdict: what the judge said, None where it said nothing readable.
+        score: with prompts of the single type, the rating of the answer that this game shows (game 1: model_1's);
+            the verdict then comes of both games.
+        answers_sha256: hashes of the judged turns of model_1 and of model_2.
+    """
+
+    kind: Literal["game"] = "game"
+    model_1: str
+    model_2: str
+    game: Literal[1, 2]
+    answers_sha256: tuple[str, str]
+    verdict: Literal["A", "B", "tie"] | None = None
+    score: float | None = None
+
+    @property
+    def slot(self) -> Slot:
+        second = self.model_2 if self.game == 1 else self.model_1
+        return game_slot(self.bench, self.first, second, self.question_id, self.choice, self.turn, *self.with_what)
+
+    @property
+    def better(self) -> str | None:
+        """The name of the model that the judge prefers, "tie", or None without a verdict."""
+        if self.verdict in ("tie", None):
+            return self.verdict
+        return self.model_1 if (self.verdict == "A") == (self.game == 1) else self.model_2
+
+    @property
+    def first(self) -> str:
+        """The model that was shown as A."""
+        return self.model_1 if self.game == 1 else self.model_2
+
+
+class AttemptRecord(_Journaled):
+    """The ledger of replies that were paid for and held no verdict, and that the judge was asked again after.
+
+    `key` is that of the judgment or game that they were meant for, `model` as in a failure; `number` counts from 1.
+    """
+
+    kind: Literal["attempt"] = "attempt"
+    model: str
+    judge: str
+    number: int
+    reason: str
+    judgment: str
+    finish_reason: str | None = None
+    usage: dict[str, int] = {}
+    judge_reported: str | None = None
 
 
 class FailureRecord(_Journaled):
     """An item without a result. It stands in the slot of the record that it should have been.
 
-    `reason` is a short code, `final` says that trying again cannot help (a context overflow).
+    `reason` is a short code, `final` says that trying again cannot help (a context overflow), `usage` counts tokens
+    that were spent all the same. `model` is of a game the one shown as A.
     """
 
     kind: Literal["failure"] = "failure"
@@ -166,35 +191,14 @@ class FailureRecord(_Journaled):
     reason: str
     detail: str = ""
     final: bool = False
+    usage: dict[str, int] = {}
 
     @property
     def slot(self) -> Slot:
         return tuple(self.failed_slot)
 
 
-Record = TurnRecord | JudgmentRecord | FailureRecord
-JOURNAL_LINE: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
-
-
-class JudgmentLine(BaseModel):
-    """One line of model_judgment/<judge>_single.jsonl, FastChat's or ours."""
-
-    model_config = ConfigDict(extra="allow")
-
-    question_id: int
-    model: str
-    judge: list[str] = Field(min_length=2, max_length=2)
-    user_prompt: str = ""
-    judgment: str = ""
-    score: float
-    turn: int
-    tstamp: float = 0
-    key: str | None = None
-    choice: int = 0
-    prompt_set: str | None = None
-    references: References | None = None
-
-
-def well_formed(text: str) -> str:
-    """`text` with each lone surrogate replaced by U+FFFD, since such text cannot be written as UTF-8."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+Judged = JudgmentRecord | GameRecord
+Record = TurnRecord | Judged | FailureRecord
+JournalLine = Record | AttemptRecord
+JOURNAL_LINE: TypeAdapter[JournalLine] = TypeAdapter(Annotated[JournalLine, Field(discriminator="kind")])

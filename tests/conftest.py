@@ -1,15 +1,20 @@
 """Fixtures: a tiny real model, fake endpoints, the program as users start it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from fake_openai import FakeOpenAI, judge_reply, serve
+
+from mtbench_ko.engine import ray_cluster
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MTBENCH_KO_UPSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -85,6 +90,53 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
+
+
+# Ray's name for "bind to loopback only"; drivers that join such a cluster need it too.
+ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
+
+
+def ray_environment() -> dict[str, str]:
+    """Without the caller's Ray settings; no token, which a cluster that `ray.init` starts would ask drivers for."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | ON_LOOPBACK
+
+
+@contextmanager
+def ray_cluster_of_others() -> Iterator[str]:
+    """A Ray cluster that somebody else left running on this machine; yields its address."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    ready = "print(ray.get_runtime_context().gcs_address, flush=True); sys.stdin.read()"
+    start = f"import ray, sys; ray.init(address='local', include_dashboard=False, _temp_dir={str(folder)!r}); {ready}"
+    with subprocess.Popen(
+        [sys.executable, "-c", start], env=ray_environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdin is not None
+        yield owner.stdout.readline().strip()
+        owner.stdin.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[str]:
+    """One Ray cluster for all tests that do not care whose it is: joining takes half the time of starting one."""
+    with ray_cluster_of_others() as address:
+        yield address
+
+
+@pytest.fixture
+def joined_cluster(shared_cluster: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test itself is a driver on the shared cluster."""
+    for name, value in ON_LOOPBACK.items():
+        monkeypatch.setenv(name, value)
+    with ray_cluster(shared_cluster):
+        yield
+
+
+@pytest.fixture
+def shared_ray(program: Program, shared_cluster: str) -> None:
+    """The program joins the shared cluster."""
+    program.env |= ON_LOOPBACK | {"RAY_ADDRESS": shared_cluster}
 
 
 def kill(process: subprocess.Popen[str]) -> None:

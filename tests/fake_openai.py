@@ -27,15 +27,23 @@ def judge_reply(body: dict[str, Any], number: int) -> str:
     return f"{number}번째 평가. 평점: [[{rating}]]"
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with a call: an HTTP status, alone or with its message, or "garbage" (a 200 that is not JSON),
+    "empty" (a completion without content), "truncated" (a body that breaks off), "reset" or "silence"."""
+
+    kind: int | str | tuple[int, str]
+
+
 @dataclass
 class FakeOpenAI:
-    """`reply` makes the text of call n (from 1), or returns a web.Response to send as it is.
+    """`reply` makes the text of call n (from 1), or returns a web.Response to send as it is, or a `Fault`.
 
-    `faults` are sent first, one a call: an HTTP status, "garbage", "empty", "silence" or "reset".
+    `faults` are sent first, one a call.
     """
 
     reply: Reply = text_reply
-    faults: list[Any] = field(default_factory=list)
+    faults: list[int | str | tuple[int, str]] = field(default_factory=list)
     latency: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
@@ -48,21 +56,28 @@ class FakeOpenAI:
         number = next(self._numbers)
         self.requests.append(body | {"authorization": request.headers.get("Authorization")})
         await asyncio.sleep(self.latency)
-        if self.faults:
-            return await self._fault(self.faults.pop(0), request)
-        text = self.reply(body, number)
-        return text if isinstance(text, web.StreamResponse) else completion(body, text)
+        reply = Fault(self.faults.pop(0)) if self.faults else self.reply(body, number)
+        if isinstance(reply, Fault):
+            return await self._fault(reply.kind, body, request)
+        return reply if isinstance(reply, web.StreamResponse) else completion(body, reply)
 
-    async def _fault(self, fault: Any, request: web.Request) -> web.StreamResponse:
+    async def _fault(self, fault: Any, body: dict[str, Any], request: web.Request) -> web.StreamResponse:
         if fault == "garbage":
             return web.Response(text='{"id": "x", "choices": [{"ind', content_type="application/json")
         if fault == "empty":
-            return completion({"model": "fake"}, None)  # no text at all
+            return completion(body, None)
         if fault == "silence":
             await asyncio.sleep(3600)
         if fault == "reset":
             assert request.transport is not None
             request.transport.abort()
+        if fault == "truncated":
+            part = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "100000"})
+            await part.prepare(request)
+            await part.write(b'{"id": "chatcmpl-fake", "choices": [{"index": 0, "message": {"content": "[[1')
+            assert request.transport is not None
+            request.transport.abort()
+            return part
         status, message = fault if isinstance(fault, tuple) else (fault, "injected")
         headers = {"Retry-After": "1"} if status == 429 else {}
         return web.json_response({"error": {"message": message, "code": None}}, status=status, headers=headers)

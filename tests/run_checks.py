@@ -5,6 +5,23 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fake_openai import FakeOpenAI
+
+BENCH = "mt_bench_ko_native"
+
+
+def arguments(model: FakeOpenAI, judge: FakeOpenAI) -> list[object]:
+    """Our own questions, a model and a judge: the arguments of a run; of generate the first six."""
+    return [
+        "--bench-name", BENCH, "--model", "org/model", "--openai-api-base", model.url,
+        "--judge-model", "judge", "--judge-api-base", judge.url,
+    ]  # fmt: skip
+
+
+def judgments(folder: Path, judge: str = "judge", suffix: str = "single") -> list[dict[str, Any]]:
+    """The lines of a judge's file in the output of the run in `folder`."""
+    return read_jsonl(folder / "outputs" / BENCH / "model_judgment" / f"{judge}_{suffix}.jsonl")
+
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

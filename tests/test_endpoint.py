@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from fake_openai import FakeOpenAI, completion
+from fake_openai import FakeOpenAI, Reply, completion
 
 from mtbench_ko.engine.base import Completion, Failure, Sampling
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
-from mtbench_ko.judge.verdict import RATING_SCHEMA
+from mtbench_ko.engine.parameters import Parameters
+from mtbench_ko.judge.verdict import FORMATS
 
 WARM = Sampling(temperature=0.7, max_tokens=100)
 
@@ -21,7 +22,7 @@ def ask(fake: FakeOpenAI, times: int = 1, **settings: Any) -> list[Completion | 
         replica = EndpointReplica(EndpointSpec("m", fake.url, "sk-secret", 10, **settings))
         await replica.start()
         replies = [
-            await replica.complete([{"role": "user", "content": "temperature?"}], WARM, RATING_SCHEMA)
+            await replica.complete([{"role": "user", "content": "temperature?"}], WARM, FORMATS["[[rating]]"].schema)
             for _ in range(times)
         ]
         await replica.stop()
@@ -86,7 +87,7 @@ def test_error_ends_the_item_or_the_run_and_names_its_reason_without_the_key(
     model_endpoint: FakeOpenAI, status: int, message: str, code: str | None, reason: str, scope: str
 ) -> None:
     model_endpoint.reply = lambda body, number: refuse(message, code=code, status=status)
-    (reply,) = ask(model_endpoint, tries=1)
+    (reply,) = ask(model_endpoint, tries=1, deadline=1.0)
     assert isinstance(reply, Failure)
     assert (reply.reason, reply.scope) == (reason, scope)
     assert "sk-secret" not in reply.detail
@@ -102,11 +103,64 @@ def test_silence_is_a_timeout_and_is_tried_again(model_endpoint: FakeOpenAI) -> 
     assert reply.reason == "timeout"
 
 
-def test_content_filter_and_refusal_have_reasons_of_their_own(model_endpoint: FakeOpenAI) -> None:
-    model_endpoint.reply = lambda body, number: completion(body, None, "content_filter")
-    assert ask(model_endpoint)[0].reason == "content_filter"  # type: ignore[union-attr]
-    model_endpoint.reply = lambda body, number: completion(body, None, refusal="못 하겠습니다")
-    assert ask(model_endpoint)[0].reason == "refusal"  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("reply", "finish_reason", "text"),
+    [
+        (lambda body, number: completion(body, None, "content_filter"), "content_filter", ""),
+        (lambda body, number: refuse("filtered", code="content_filter"), "content_filter", ""),  # as Azure says it
+        (lambda body, number: completion(body, None, refusal="못 하겠습니다"), "refusal", "못 하겠습니다"),
+        (lambda body, number: completion(body, None, "length"), "length", ""),  # all tokens went into thinking
+    ],
+)
+def test_filter_refusal_and_length_are_told_apart(
+    model_endpoint: FakeOpenAI, reply: Reply, finish_reason: str, text: str
+) -> None:
+    model_endpoint.reply = reply
+    (completed,) = ask(model_endpoint)
+    assert isinstance(completed, Completion)
+    assert (completed.finish_reason, completed.text) == (finish_reason, text)
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("garbage", "malformed_reply"), ("empty", "empty_reply")])
+def test_200_without_a_completion_is_asked_again_a_few_times(
+    model_endpoint: FakeOpenAI, fault: str, reason: str
+) -> None:
+    model_endpoint.faults = [fault, fault]
+    (reply,) = ask(model_endpoint)
+    assert isinstance(reply, Completion)
+    model_endpoint.faults = [fault] * 10
+    (reply,) = ask(model_endpoint)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, len(model_endpoint.requests)) == (reason, 3 + 4)
+
+
+def test_exhausted_quota_is_told_at_once_and_a_busy_server_waited_for(model_endpoint: FakeOpenAI) -> None:
+    model_endpoint.reply = lambda body, number: refuse("no money", code="insufficient_quota", status=429)
+    (reply,) = ask(model_endpoint)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, reply.scope, len(model_endpoint.requests)) == ("quota", "run", 1)
+
+    model_endpoint.reply = lambda body, number: web.json_response({}, status=429, headers={"Retry-After": "150"})
+    (reply,) = ask(model_endpoint, deadline=1.0)  # the SDK would give up on a wait of more than 120 s
+    assert isinstance(reply, Failure)
+    assert (reply.reason, reply.scope, len(model_endpoint.requests)) == ("rate_limited", "item", 2)
+    assert "no reply within 1 s" in reply.detail
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "left_out"),
+    [
+        ("gpt-4o", None, set()),
+        ("o3-mini", None, {"max_tokens", "temperature", "top_p"}),
+        ("gpt-5.1", "https://x.openai.azure.com/openai/v1", {"max_tokens", "temperature", "top_p"}),
+        ("gpt-5.1", "http://127.0.0.1:8000/v1", set()),  # a server of one's own may call anything so
+    ],
+)
+def test_known_models_are_not_sent_what_they_refuse(model: str, base_url: str | None, left_out: set[str]) -> None:
+    body = Parameters(model, base_url).body(WARM, None)
+    names = {"max_tokens", "temperature", "top_p"}
+    assert names - set(body) == left_out
+    assert ("max_completion_tokens" in body) == ("max_tokens" in left_out)
 
 
 def test_missing_token_counts_are_zero(model_endpoint: FakeOpenAI) -> None:

@@ -22,8 +22,7 @@ from mtbench_ko.engine import (
     resolve_weights,
     vllm_pool,
 )
-from mtbench_ko.judge import parse_rating
-from mtbench_ko.judge.verdict import RATING_SCHEMA
+from mtbench_ko.judge.verdict import FORMATS
 
 Run = Callable[[Awaitable[Any]], Any]
 GREEDY = Sampling(temperature=0.0, max_tokens=16)
@@ -87,9 +86,11 @@ def test_schema_makes_even_a_random_model_give_a_verdict(engine: tuple[ReplicaPo
 
     async def many() -> list[Completion]:
         sampling = Sampling(temperature=1.0, max_tokens=400)
-        return await asyncio.gather(*(pool.complete(ask(f"{n}번을 평가"), sampling, RATING_SCHEMA) for n in range(12)))
+        calls = (pool.complete(ask(f"{n}번을 평가"), sampling, rating.schema) for n in range(12))
+        return await asyncio.gather(*calls)
 
-    ratings = [parse_rating(reply.text, reply.structured) for reply in run(many())]
+    rating = FORMATS["[[rating]]"]
+    ratings = [rating.parse(reply.text, reply.structured) for reply in run(many())]
     assert all(rating is not None and 1 <= rating <= 10 for rating in ratings)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from mtbench_ko.bench import read_lines
 from mtbench_ko.errors import MtBenchError, Stopped
-from mtbench_ko.records import Answer, FailureRecord, TurnRecord
+from mtbench_ko.lines import Answer
+from mtbench_ko.records import FailureRecord, TurnRecord
 from mtbench_ko.store import RunStore
 from mtbench_ko.store.journal import read_journal
 

@@ -1,17 +1,15 @@
 """A question set with its references, loaded from a folder in FastChat's layout and checked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtbench_ko.bench.jsonl import read_lines
+from mtbench_ko.bench.references import Source, load_references
 from mtbench_ko.bench.registry import locate
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_text
-from mtbench_ko.records import Answer, Question
-
-GUIDED_CATEGORIES = frozenset({"math", "reasoning", "coding"})
-"""FastChat's NEED_REF_CATS: the categories whose judge prompt shows a reference (its "arena" is never used)."""
+from mtbench_ko.lines import Question
 
 
 @dataclass(frozen=True)
@@ -22,21 +20,23 @@ class Bench:
         name: the name in paths and records.
         questions: by question id, in file order.
         references: question id -> one text per turn; only questions whose judge prompt shows them.
-        reference_source: what `--references` chose, "none" when no reference is shown at all.
+        reference_source: the source that `--references` chose, "none" when no reference is shown at all.
+        notes: what a user should know about the references.
         hashes: file name -> sha256 of the text read.
     """
 
     name: str
     questions: Mapping[int, Question]
     references: Mapping[int, list[str]] = field(default_factory=dict)
-    reference_source: str = "none"
+    reference_source: Source = "none"
+    notes: Sequence[str] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_bench(
     bench_name: str,
     *,
-    references: str = "upstream",
+    references: Source | None = None,
     reference_model: str | None = None,
     question_begin: int | None = None,
     question_end: int | None = None,
@@ -57,19 +57,15 @@ def load_bench(
     chosen = list(every.values())[question_begin:question_end][:first_n]
     if not chosen:
         raise UsageError(f"{file}: --question-begin/--question-end/--first-n leave none of its {len(every)} questions")
-    hashes = {file.name: sha256_text(file.read_text(encoding="utf-8"))}
-    shown: dict[int, list[str]] = {}
-    if references == "upstream":
-        answers = _reference_file(place.folder, reference_model)
-        hashes[f"reference_answer/{answers.name}"] = sha256_text(answers.read_text(encoding="utf-8"))
-        shown = {line.question_id: line.choices[0].turns for _, line in read_lines(answers, Answer)}
-        shown = _owed(shown, chosen, place.guide_all, file)
+    chosen_ids = {question.question_id for question in chosen}
+    shown = load_references(place, every, chosen_ids, references, reference_model)
     return Bench(
         name=place.name,
-        questions={q.question_id: q for q in chosen},
-        references=shown,
-        reference_source=references,
-        hashes=hashes,
+        questions={question.question_id: question for question in chosen},
+        references={number: texts for number, texts in shown.texts.items() if number in chosen_ids},
+        reference_source=shown.source,
+        notes=shown.notes,
+        hashes={file.name: sha256_text(file.read_text(encoding="utf-8")), **shown.hashes},
     )
 
 
@@ -85,36 +81,3 @@ def _unique(file: Path) -> dict[int, Question]:
         questions[question.question_id] = question
         lines[question.question_id] = number
     return questions
-
-
-def _reference_file(folder: Path, model: str | None) -> Path:
-    files = sorted((folder / "reference_answer").glob("*.jsonl"))
-    if model is not None:
-        files = [file for file in files if file.stem == model]
-    if len(files) == 1:
-        return files[0]
-    if files:
-        names = ", ".join(file.stem for file in files)
-        raise UsageError(f"{folder}/reference_answer holds several files; choose with --reference-model: {names}")
-    wanted = f" {model}.jsonl" if model else ""
-    raise UsageError(f"{folder}/reference_answer: no reference file{wanted}; --references none judges without")
-
-
-def _owed(
-    references: Mapping[int, list[str]], questions: Iterable[Question], guide_all: bool, file: Path
-) -> dict[int, list[str]]:
-    """The references that judge prompts will show; extra ones are ignored."""
-    owed: dict[int, list[str]] = {}
-    for question in questions:
-        guided = question.category in GUIDED_CATEGORIES
-        turns = references.get(question.question_id)
-        if turns is None and not guided:
-            continue
-        if guided or guide_all:
-            if turns is None or len(turns) < len(question.turns):
-                raise UsageError(
-                    f"{file}: question {question.question_id} ({question.category}) is judged against a reference, "
-                    f"and {len(turns or [])} of {len(question.turns)} turns have one; --references none judges without"
-                )
-            owed[question.question_id] = turns
-    return owed

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mtbench_ko.errors import UsageError
-from mtbench_ko.records import well_formed
+from mtbench_ko.lines import well_formed
 
 Line = TypeVar("Line", bound=BaseModel)
 

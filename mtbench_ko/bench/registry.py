@@ -22,6 +22,12 @@ class Place:
     folder: Path
     guide_all: bool = False
 
+    @property
+    def errata(self) -> Path | None:
+        """Corrections of its references: its own errata.jsonl, or this project's for a set of that name."""
+        files = (self.folder / "errata.jsonl", data_root() / "errata" / f"{self.name}.jsonl")
+        return next((file for file in files if file.is_file()), None)
+
 
 def data_root() -> Path:
     """The data of this project: inside the wheel, or in the source tree."""

@@ -6,12 +6,10 @@ from mtbench_ko.cli.options import read_config, settings
 
 
 @click.command("judge")
-@settings("bench", "answers", "judge", "output", rename={"judge_parallel": "parallel"})
-@click.option("--mode", type=click.Choice(["single"]), default="single", help="How answers are judged.")
+@settings("bench", "answers", "judge", "endpoint", "output", rename={"judge_parallel": "parallel"})
 @click.pass_context
 def command(context: click.Context, /, **_: object) -> None:
     """Grade the answers in <output>/<bench>/model_answer, this program's or FastChat's."""
-    context.params.pop("mode")
     config = read_config(context)
     from mtbench_ko.cli._job import work
 

@@ -8,7 +8,7 @@ from mtbench_ko.errors import UsageError
 
 
 @click.command("show")
-@settings("answers", fields=("bench_name", "judge_model", "output"))
+@settings("answers", fields=("bench_name", "judge_model", "mode", "baseline_model", "output"))
 @click.option("--input-file", type=click.Path(), help="A judgment file; needs no bench.")
 @click.option("--prompt-set", help="Judgments made with these prompts; default: the newest.")
 @click.option("--references", help="Judgments made with this source of references; default: the newest.")
@@ -34,6 +34,8 @@ def command(
     bench = None if input_file else _bench(config)
     board = read_scoreboard(
         Path(input_file) if input_file else _judgment_file(config, output, str(bench)),
+        mode=config.mode,
+        baseline=config.baseline_model,
         bench=bench,
         models=config.model_list or None,
         prompt_set=prompt_set,
@@ -51,13 +53,13 @@ def _bench(config: RunConfig) -> str:
 
 def _judgment_file(config: RunConfig, output: Path, bench: str) -> Path:
     """The file of --judge-model, or the only one there is."""
-    from mtbench_ko.store import judgment_path
+    from mtbench_ko.store import JUDGMENT_SUFFIXES, judgment_path
 
     if config.judge_name:
-        return judgment_path(output, bench, config.judge_name)
-    folder = output / bench / "model_judgment"
-    paths = sorted(folder.glob("*_single.jsonl"))
+        return judgment_path(output, bench, config.judge_name, config.judgment_kind)
+    folder, suffix = output / bench / "model_judgment", JUDGMENT_SUFFIXES[config.judgment_kind]
+    paths = sorted(folder.glob(f"*{suffix}"))
     if len(paths) > 1:
-        names = ", ".join(path.name.removesuffix("_single.jsonl") for path in paths)
+        names = ", ".join(path.name.removesuffix(suffix) for path in paths)
         raise UsageError(f"{folder} has several judges; choose with --judge-model: {names}")
-    return paths[0] if paths else folder / "*_single.jsonl"
+    return paths[0] if paths else folder / f"*{suffix}"

@@ -1,14 +1,16 @@
 """Messages and sampling in, completion out: vLLM in Ray actors, or an OpenAI-compatible endpoint."""
 
-from mtbench_ko.engine.base import Completion, CompletionFailed, Engine, Failure, Messages, Sampling
+from mtbench_ko.engine.base import Completer, Completion, CompletionFailed, Engine, Failure, Messages, Sampling
 from mtbench_ko.engine.cluster import ray_cluster
 from mtbench_ko.engine.endpoint import EndpointSpec
 from mtbench_ko.engine.placement import JudgeTime, Node, Replicas, judge_time, place
 from mtbench_ko.engine.pool import ReplicaPool, endpoint_pool, vllm_pool
+from mtbench_ko.engine.throttle import Throttle
 from mtbench_ko.engine.vllm_replica import VllmSpec
 from mtbench_ko.engine.weights import Weights, require_vllm, resolve_weights
 
 __all__ = [
+    "Completer",
     "Completion",
     "CompletionFailed",
     "EndpointSpec",
@@ -20,6 +22,7 @@ __all__ = [
     "ReplicaPool",
     "Replicas",
     "Sampling",
+    "Throttle",
     "VllmSpec",
     "Weights",
     "endpoint_pool",

@@ -24,7 +24,8 @@ class Completion:
     Attributes:
         text: what the model said, thinking taken out.
         reasoning: the thinking, None if there was none.
-        finish_reason: "stop", "length" (cut off by a token limit) or "content_filter".
+        finish_reason: "stop", "length" (cut off by a token limit), "content_filter" (withheld, `text` may be a part)
+            or "refusal" (`text` is what the model said instead).
         prompt_tokens, completion_tokens: token counts; thinking is part of the completion.
         messages, sampling: what was really sent.
         model: the model's name as the engine reported it.
@@ -51,13 +52,19 @@ class Failure:
     """Why an engine has no completion: it travels from actor to driver as data.
 
     `scope` says what it ends: the "item"; the "replica", whose other items go elsewhere; or the "run", since
-    every item would fail alike (a wrong key). `final` items are not tried again by a later run.
+    every item would fail alike (a wrong key). `final` items are not tried again by a later run. `usage` counts
+    tokens that were spent all the same.
     """
 
     reason: str
     detail: str = ""
     scope: Literal["item", "replica", "run"] = "item"
     final: bool = False
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def describe(self) -> dict[str, Any]:
+        """The fields of a failure record."""
+        return {"reason": self.reason, "detail": self.detail, "final": self.final, "usage": self.usage}
 
 
 class CompletionFailed(Exception):
@@ -68,7 +75,7 @@ class CompletionFailed(Exception):
         self.failure = failure
 
 
-class Engine(Protocol):
+class Completer(Protocol):
     """Completes chat messages; safe to call from many tasks of one event loop."""
 
     async def complete(
@@ -82,8 +89,18 @@ class Engine(Protocol):
         """
         ...
 
-    def conversation(self) -> "Engine":
-        """An engine for the turns of one conversation: later turns go where the first one's cache is."""
+
+class Engine(Completer, Protocol):
+    """All replicas of a model, or all clients of an endpoint.
+
+    Attributes:
+        parallel: calls worth having in flight.
+    """
+
+    parallel: int
+
+    def conversation(self) -> Completer:
+        """For the turns of one conversation: later turns go where the first one's cache is."""
         ...
 
 

@@ -2,54 +2,78 @@
 
 import asyncio
 import os
-import re
+import time
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
+from mtbench_ko.engine.api_errors import CONTENT_FILTER, QUOTA, classify
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
+from mtbench_ko.engine.batched import Call, Finished, Inbox
+from mtbench_ko.engine.parameters import Parameters, sent_sampling
 from mtbench_ko.engine.thinking import split_thinking
-from mtbench_ko.records import well_formed
+from mtbench_ko.lines import well_formed
 from mtbench_ko.urls import without_secrets
 
-_MALFORMED_TRIES = 3
-_FATAL_CODES = {"insufficient_quota": "quota", "model_not_found": "unknown_model", "invalid_api_key": "wrong_key"}
+_NO_COMPLETION = ("malformed_reply", "empty_reply")
+_PAUSES = (0.5, 1.0, 2.0, 0.0)  # seconds after each try that brought a 200 without a completion
+_BUSY_SECONDS = 30.0  # before an item is tried again that the SDK gave up on after its tries
 
 
 @dataclass(frozen=True, repr=False)
 class EndpointSpec:
-    """Where and what to call. The key has no place in a repr."""
+    """Where and what to call. The key has no place in a repr.
+
+    `connections` is the most that one client opens; `timeout` and `deadline` are seconds for one try and for all
+    tries of an item.
+    """
 
     model: str
     base_url: str | None
     api_key: str
-    concurrency: int
-    timeout: float = 300.0  # seconds for one try
-    tries: int = 6
+    connections: int
+    timeout: float = 600.0
+    deadline: float = 3600.0
+    tries: int = 10
 
     def __repr__(self) -> str:
         return f"EndpointSpec(model={self.model!r}, base_url={self.base_url!r})"
 
 
+@dataclass(frozen=True)
+class _TryLater:
+    """The endpoint is too busy for longer than the SDK waits."""
+
+    failure: Failure
+    seconds: float
+
+
 class EndpointReplica:
-    """Ray actor class with one async client. The SDK retries 408, 409, 429, 5xx and lost connections."""
+    """Ray actor class with one async client.
+
+    The SDK retries 408, 409, 429, 5xx, timeouts and lost connections, and waits as long as a Retry-After of up to
+    two minutes says. Added here: bodies that are no completion, longer waits, and a deadline for each item.
+    """
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._spec = spec
-        self._dropped: set[str] = set()  # parameters that this endpoint does not take
+        self._parameters = Parameters(spec.model, spec.base_url)
+        self._inbox = Inbox(self.complete)
 
     async def start(self) -> ReplicaInfo:
         import httpx2
         import openai
 
-        limits = httpx2.Limits(
-            max_connections=self._spec.concurrency + 16, max_keepalive_connections=self._spec.concurrency + 16
-        )
+        connections = self._spec.connections + 16
         self._client = openai.AsyncOpenAI(
             base_url=self._spec.base_url,
             api_key=self._spec.api_key,
             max_retries=self._spec.tries - 1,
             timeout=httpx2.Timeout(self._spec.timeout, connect=10),
-            http_client=openai.DefaultAioHttpClient(limits=limits),
+            http_client=openai.DefaultAioHttpClient(
+                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+                event_hooks={"response": [self._heard]},
+            ),
         )
         return ReplicaInfo(
             engine=f"openai {openai.__version__}",
@@ -60,82 +84,68 @@ class EndpointReplica:
             details={"base_url": without_secrets(str(self._client.base_url))},
         )
 
+    async def put(self, calls: dict[int, Call]) -> None:
+        self._inbox.put(calls)
+
+    async def take(self) -> Finished:
+        return await self._inbox.take()
+
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion | Failure:
-        failure = Failure("malformed_reply")
-        for attempt in range(_MALFORMED_TRIES):
-            reply = await self._once(messages, sampling, schema)
-            if isinstance(reply, Completion) or reply.reason != "malformed_reply":
-                return reply
-            failure = reply
-            await asyncio.sleep(0.5 * 2**attempt)
-        return failure
+        last = Failure("timeout", "no reply at all")
+        try:
+            async with asyncio.timeout(self._spec.deadline):
+                for pause in _PAUSES:
+                    reply = await self._once(messages, sampling, schema)
+                    while isinstance(reply, _TryLater):
+                        last = reply.failure
+                        await asyncio.sleep(reply.seconds)
+                        reply = await self._once(messages, sampling, schema)
+                    if isinstance(reply, Completion) or reply.reason not in _NO_COMPLETION:
+                        return reply
+                    last = reply
+                    await asyncio.sleep(pause)
+        except TimeoutError:
+            return replace(last, detail=f"no reply within {self._spec.deadline:.0f} s; last: {last.detail}")
+        return last
 
     async def stop(self) -> None:
         await self._client.close()
 
     async def _once(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None
-    ) -> Completion | Failure:
+    ) -> Completion | Failure | _TryLater:
         import openai
 
-        body = self._body(sampling, schema)
+        body = self._parameters.body(sampling, schema)
         try:
             reply: Any = await self._client.chat.completions.create(
                 model=self._spec.model, messages=cast(Any, messages), **body
             )
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            return await self._step_down(error, body, messages, sampling, schema)
+            if error.code == CONTENT_FILTER:
+                return _withheld(messages, body, self._spec.model)
+            if self._parameters.step_down(error, body):
+                return await self._once(messages, sampling, schema)
+            return self._failure(error)
+        except openai.RateLimitError as error:
+            failure = self._failure(error)
+            return failure if failure.scope == "run" else _TryLater(failure, _seconds(error.response))
         except openai.OpenAIError as error:
             return self._failure(error)
         except ValueError as error:  # a body that is not JSON (the SDK lets json.JSONDecodeError through)
             return Failure("malformed_reply", f"{type(error).__name__}: {error}")
         return self._completion(reply, messages, body)
 
-    def _body(self, sampling: Sampling, schema: dict[str, Any] | None) -> dict[str, Any]:
-        """The parameters this endpoint takes, as far as it has told us so far."""
-        body: dict[str, Any] = {}
-        for name in ("temperature", "top_p"):
-            if name not in self._dropped:
-                body[name] = getattr(sampling, name)
-        limit = "max_completion_tokens" if "max_tokens" in self._dropped else "max_tokens"
-        body[limit] = sampling.max_tokens
-        extra: dict[str, Any] = {}
-        if self._spec.base_url and "top_k" not in self._dropped:
-            extra["top_k"] = -1
-        if sampling.repetition_penalty != 1.0:
-            extra["repetition_penalty"] = sampling.repetition_penalty
-        if extra:
-            body["extra_body"] = extra
-        if schema and "response_format" not in self._dropped:
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "verdict", "strict": True, "schema": schema},
-            }
-        return body
-
-    async def _step_down(
-        self,
-        error: Any,
-        body: dict[str, Any],
-        messages: Messages,
-        sampling: Sampling,
-        schema: dict[str, Any] | None,
-    ) -> Completion | Failure:
-        """Ask again without the parameter that a 400 or 422 refuses, once for each; remembered for later calls.
-
-        What is really sent is recorded with every completion.
-        """
-        sent = set(body) | set(body.get("extra_body", {}))
-        for parameter in ("response_format", "max_tokens", "temperature", "top_p", "top_k"):
-            if parameter in sent and not _overflow(error) and _refuses(error, parameter):
-                self._dropped.add(parameter)
-                return await self._once(messages, sampling, schema)
-        return self._failure(error)
+    async def _heard(self, response: Any) -> None:
+        """See every HTTP reply, those that the SDK retries too."""
+        self._inbox.statuses.append(response.status_code)
+        if response.status_code == 429 and QUOTA.encode() in await response.aread():
+            response.headers["x-should-retry"] = "false"  # the SDK obeys; no waiting brings the money back
 
     def _failure(self, error: Any) -> Failure:
-        failure = _classify(error)
+        failure = classify(error)
         return replace(failure, detail=failure.detail.replace(self._spec.api_key, "***"))
 
     def _completion(self, reply: Any, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
@@ -143,62 +153,41 @@ class EndpointReplica:
         if not choices or choices[0].message is None:
             return Failure("malformed_reply", "the reply has no choices")
         message, finish = choices[0].message, choices[0].finish_reason
-        if finish == "content_filter":
-            return Failure("content_filter", "the endpoint's content filter withheld the reply", final=True)
-        if getattr(message, "refusal", None) and not message.content:
-            return Failure("refusal", well_formed(message.refusal))
+        refusal = getattr(message, "refusal", None)
         thinking = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
-        if message.content is None and not thinking:
-            return Failure("malformed_reply", "the endpoint sent neither text nor thinking")
-        text, inline = split_thinking(well_formed(message.content or ""))
-        sent = {key: value for key, value in body.items() if key not in ("response_format", "extra_body")}
-        usage = reply.usage
+        usage = {
+            "prompt_tokens": getattr(reply.usage, "prompt_tokens", 0) or 0,
+            "completion_tokens": getattr(reply.usage, "completion_tokens", 0) or 0,
+        }
+        text = message.content
+        if not text and refusal:
+            text, finish = refusal, "refusal"
+        if text is None and not thinking and finish not in ("length", CONTENT_FILTER):
+            return Failure("empty_reply", "the endpoint sent neither text nor thinking", usage=usage)
+        text, inline = split_thinking(well_formed(text or ""))
         return Completion(
             text=text,
             reasoning=well_formed(thinking) if thinking else inline,
             finish_reason=finish,
-            prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-            completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
             messages=messages,
-            sampling=sent | body.get("extra_body", {}),
+            sampling=sent_sampling(body),
             model=reply.model or self._spec.model,
             structured="response_format" in body,
+            **usage,
         )
 
 
-def _overflow(error: Any) -> bool:
-    phrases = ("maximum context length", "context_length_exceeded", "longer than the maximum model length")
-    return any(phrase in str(error) for phrase in phrases)
+def _withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:
+    """The reply to a prompt that a content filter stopped."""
+    return Completion("", None, CONTENT_FILTER, 0, 0, messages, sent_sampling(body), model)
 
 
-def _refuses(error: Any, parameter: str) -> bool:
-    """Whether a 400 says that the endpoint does not take `parameter`; merely echoing it is not enough."""
-    if error.param:
-        return str(error.param).partition(".")[0] == parameter
-    no = r"(unsupported|not supported|does not support|unknown|unrecognized|unexpected|not permitted|invalid schema)"
-    near = rf"{no}[^.]{{0,40}}\b{parameter}\b|\b{parameter}\b[^.]{{0,60}}{no}"
-    return re.search(near, str(error), re.IGNORECASE) is not None
-
-
-def _classify(error: Any) -> Failure:
-    """What an SDK error means for the item, or for the whole run."""
-    import openai
-
-    detail = f"{type(error).__name__}: {error}"
-    code = getattr(error, "code", None)
-    if code in _FATAL_CODES:
-        return Failure(_FATAL_CODES[code], detail, scope="run")
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return Failure("wrong_key", detail, scope="run")
-    if isinstance(error, openai.NotFoundError):
-        return Failure("unknown_model", detail, scope="run")
-    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        overflow = _overflow(error)
-        return Failure("context_overflow" if overflow else "bad_request", detail, final=overflow)
-    if isinstance(error, openai.RateLimitError):
-        return Failure("rate_limited", detail)
-    if isinstance(error, openai.APITimeoutError):
-        return Failure("timeout", detail)
-    if isinstance(error, openai.APIConnectionError):
-        return Failure("connection", detail)
-    return Failure("api_error", detail)
+def _seconds(response: Any) -> float:
+    """How long a 429 asks to wait: seconds or a date in Retry-After, as RFC 9110 section 10.2.3 has it."""
+    header = response.headers.get("retry-after", "")
+    try:
+        if header.strip().isdecimal():
+            return float(header)
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return _BUSY_SECONDS

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mtbench_ko.engine.base import Completion, CompletionFailed, Engine, Failure, Messages, ReplicaInfo, Sampling
+from mtbench_ko.engine.base import Completer, Completion, CompletionFailed, Failure, Messages, ReplicaInfo, Sampling
+from mtbench_ko.engine.batched import Batched
 from mtbench_ko.engine.cluster import worker_env
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
 from mtbench_ko.engine.placement import Replicas
+from mtbench_ko.engine.throttle import Throttle
 from mtbench_ko.engine.vllm_replica import VllmReplica, VllmSpec
 from mtbench_ko.errors import MtBenchError, Stopped, UsageError
 
 _TRIES = 3  # replicas that one item may see die
 _DEATHS = 5  # per replica and run
 _STOP_SECONDS = 60
-_CALLS_PER_CLIENT = 500
+_UNBOUNDED = 100_000  # local engines queue by themselves
+_CALLS_PER_CLIENT = 500  # in flight: at a second each, what one process can handle
 log = logging.getLogger(__name__)
 
 
@@ -26,6 +29,7 @@ class _Replica:
 
     number: int
     actor: Any = None
+    call: Callable[..., Awaitable[Completion | Failure]] | None = None
     load: int = 0
     starting: asyncio.Task[ReplicaInfo] | None = None
 
@@ -35,11 +39,20 @@ class _Replica:
 
 
 class ReplicaPool:
-    """The engine that the rest of the program sees. One event loop uses it."""
+    """The engine that the rest of the program sees. One event loop uses it.
 
-    def __init__(self, create: Callable[[], Any], count: int) -> None:
-        """`create` makes a Ray actor with start, complete and stop."""
+    Attributes:
+        parallel: calls worth having in flight; what is beyond waits with the caller.
+    """
+
+    def __init__(self, create: Callable[[], Any], count: int, throttle: Throttle | None = None) -> None:
+        """`create` makes a Ray actor with start, complete and stop.
+
+        With a `throttle`, which paces them, calls are many and small: they share messages (`Batched`).
+        """
         self._create = create
+        self._throttle = throttle
+        self.parallel = throttle.parallel if throttle else _UNBOUNDED
         self._replicas = [_Replica(number) for number in range(count)]
         self._deaths = 0
 
@@ -68,7 +81,7 @@ class ReplicaPool:
     ) -> Completion:
         return await self.send(messages, sampling, schema, None)
 
-    def conversation(self) -> Engine:
+    def conversation(self) -> Completer:
         return _Conversation(self)
 
     def describe(self) -> list[dict[str, Any]]:
@@ -83,6 +96,16 @@ class ReplicaPool:
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None, preferred: _Replica | None
     ) -> Completion:
         """Complete on `preferred` while it lives, else on the replica of choice; on another one if that dies."""
+        if self._throttle is None:
+            return await self._send(messages, sampling, schema, preferred)
+        async with self._throttle.admitted():
+            completion = await self._send(messages, sampling, schema, preferred)
+        self._throttle.used(completion.prompt_tokens + completion.completion_tokens)
+        return completion
+
+    async def _send(
+        self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None, preferred: _Replica | None
+    ) -> Completion:
         failure = Failure("engine_died")
         for _ in range(_TRIES):
             replica = preferred if preferred is not None and preferred.ready else self.choose()
@@ -108,8 +131,8 @@ class ReplicaPool:
 
         replica.load += 1
         try:
-            reply: Completion | Failure = await replica.actor.complete.remote(messages, sampling, schema)
-            return reply
+            assert replica.call is not None
+            return await replica.call(messages, sampling, schema)
         except RayTaskError as error:  # the actor lives: our own code failed on this item
             return Failure("engine_error", str(error).strip().splitlines()[-1])
         except RayError as error:
@@ -118,7 +141,8 @@ class ReplicaPool:
             replica.load -= 1
 
     def _begin(self, replica: _Replica) -> asyncio.Task[ReplicaInfo]:
-        replica.actor = self._create()
+        actor = replica.actor = self._create()
+        replica.call = Batched(actor, self._throttle.heard).call if self._throttle else actor.complete.remote
         replica.starting = asyncio.create_task(_started(replica.number, replica.actor))
         return replica.starting
 
@@ -160,9 +184,6 @@ class _Conversation:
             self._replica = self._pool.choose()
         return await self._pool.send(messages, sampling, schema, self._replica)
 
-    def conversation(self) -> "_Conversation":
-        return self
-
 
 def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
     """Replicas of local weights, each one actor that owns its GPUs (or cores) and runs vLLM's own executor."""
@@ -180,9 +201,11 @@ def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
     return ReplicaPool(lambda: actor.remote(spec), replicas.count)
 
 
-def endpoint_pool(spec: EndpointSpec) -> ReplicaPool:
-    """Clients of an endpoint, one process for every 500 calls in flight (`spec.concurrency` in all)."""
+def endpoint_pool(spec: EndpointSpec, throttle: Throttle) -> ReplicaPool:
+    """Clients of an endpoint, paced by `throttle`: a process for every 500 calls in flight, at most one a core."""
     import ray
 
-    actor = ray.remote(EndpointReplica).options(num_cpus=0, max_concurrency=10_000)
-    return ReplicaPool(lambda: actor.remote(spec), -(-spec.concurrency // _CALLS_PER_CLIENT))
+    cores = int(ray.cluster_resources().get("CPU", 1))
+    count = min(cores, -(-throttle.parallel // _CALLS_PER_CLIENT))
+    actor = ray.remote(EndpointReplica).options(num_cpus=0)
+    return ReplicaPool(lambda: actor.remote(spec), max(1, count), throttle)

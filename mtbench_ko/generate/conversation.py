@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 
-from mtbench_ko.engine import CompletionFailed, Engine, Messages, Sampling
+from mtbench_ko.engine import Completer, CompletionFailed, Engine, Failure, Messages, Sampling
 from mtbench_ko.hashing import sha256_json
-from mtbench_ko.records import FailureRecord, Question, Slot, TurnRecord, turn_slot
+from mtbench_ko.lines import Question
+from mtbench_ko.records import FailureRecord, Slot, TurnRecord, turn_slot
 from mtbench_ko.store import RunStore
 
 
@@ -94,11 +95,14 @@ async def converse(
         texts.append(record.text)
 
 
-async def _next_turn(conversation: Conversation, answers: list[str], engine: Engine) -> TurnRecord | FailureRecord:
+async def _next_turn(conversation: Conversation, answers: list[str], engine: Completer) -> TurnRecord | FailureRecord:
     number = len(answers) + 1
     messages = conversation.messages(answers)
     try:
         completion = await engine.complete(messages, conversation.sampling)
+        if completion.finish_reason == "content_filter":
+            detail = "the endpoint's filter withheld the answer"
+            raise CompletionFailed(Failure("content_filter", detail, final=True, usage=completion.usage))
     except CompletionFailed as error:
         return FailureRecord(
             bench=conversation.bench,
@@ -109,9 +113,7 @@ async def _next_turn(conversation: Conversation, answers: list[str], engine: Eng
             stage="answer",
             model=conversation.subject.model_id,
             failed_slot=list(conversation.slot(number)),
-            reason=error.failure.reason,
-            detail=error.failure.detail,
-            final=error.failure.final,
+            **error.failure.describe(),
         )
     return TurnRecord(
         bench=conversation.bench,

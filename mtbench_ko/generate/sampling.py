@@ -1,6 +1,6 @@
 """MT-Bench's temperatures (FastChat, llm_judge/common.py: temperature_config)."""
 
-from mtbench_ko.records import Question
+from mtbench_ko.lines import Question
 
 CATEGORY_TEMPERATURE = {
     "writing": 0.7,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -42,34 +43,53 @@ class PromptSet:
 
     def single(self, turn: int, guided: bool) -> JudgePrompt:
         """FastChat's choice of prompt for single-answer grading."""
-        return self.prompts[f"single{'-math' if guided else ''}-v1{'-multi-turn' if turn > 1 else ''}"]
+        return self.prompts[prompt_name("single-v1", turn, guided)]
+
+    def pairwise(self, turn: int, guided: bool) -> JudgePrompt:
+        """FastChat's choice of prompt for comparing two answers."""
+        return self.prompts[prompt_name("pair-v2", turn, guided)]
 
 
-SINGLE_SLOTS = {
-    "single-v1": {"question", "answer"},
-    "single-math-v1": {"question", "answer", "ref_answer_1"},
-    "single-v1-multi-turn": {"question_1", "answer_1", "question_2", "answer_2"},
-    "single-math-v1-multi-turn": {
-        "question_1", "answer_1", "question_2", "answer_2", "ref_answer_1", "ref_answer_2",
-    },
-}  # fmt: skip
+def prompt_name(base: str, turn: int, guided: bool) -> str:
+    """FastChat's names: single-v1, single-math-v1, pair-v2, pair-math-v1 and their -multi-turn."""
+    kind = base.partition("-")[0]
+    return f"{f'{kind}-math-v1' if guided else base}{'-multi-turn' if turn > 1 else ''}"
 
 
-def load_prompts(judge_file: str | None = None) -> PromptSet:
-    """Read `judge_file`, by default this project's own prompts.
+def _slots(type: str, turn: int, guided: bool) -> set[str]:
+    """The slots that a prompt must have."""
+    sides = ("",) if type == "single" else ("_a", "_b")
+    numbers = ("",) if turn == 1 else ("_1", "_2")
+    slots = {f"question{number}" for number in numbers} | {f"answer{a}{number}" for a in sides for number in numbers}
+    return slots | {f"ref_answer_{number}" for number in range(1, turn + 1) if guided}
+
+
+def load_prompts(judge_file: str | None = None, *, pairwise: bool = False) -> PromptSet:
+    """Read `judge_file`, by default this project's own prompts; those for single grading must be there, or `pairwise`.
+
+    A prompt under a pairwise name may be of the type "single": each answer is then rated alone.
 
     Raises:
-        UsageError: a malformed line, or a prompt that is missing or lacks a slot.
+        UsageError: a malformed line, or a prompt that is missing, lacks a slot or has an unknown format.
     """
     path = Path(judge_file) if judge_file else data_root() / "judge_prompts.jsonl"
     prompts = {prompt.name: prompt for _, prompt in read_lines(path, JudgePrompt)}
-    for name, slots in SINGLE_SLOTS.items():
+    for guided, turn in product((False, True), (1, 2)):
+        name = prompt_name("pair-v2" if pairwise else "single-v1", turn, guided)
         if name not in prompts:
             raise UsageError(f"{path}: no prompt named '{name}'")
-        found = set(_SLOT.findall(prompts[name].prompt_template))
-        if found != slots:
-            raise UsageError(
-                f"{path}: prompt '{name}', field 'prompt_template': slots {sorted(found)} instead of {sorted(slots)}"
-            )
+        _check(path, prompts[name], pairwise, _slots(prompts[name].type, turn, guided))
     digest = sha256_text(path.read_text(encoding="utf-8"))[:12]
     return PromptSet(f"{'mtbench_ko' if judge_file is None else path.stem}@{digest}", prompts)
+
+
+def _check(path: Path, prompt: JudgePrompt, pairwise: bool, slots: set[str]) -> None:
+    where = f"{path}: prompt '{prompt.name}', field"
+    if prompt.type == "pairwise" and not pairwise:
+        raise UsageError(f"{where} 'type': pairwise, and grading single answers needs a single one")
+    formats = ("[[rating]]",) if prompt.type == "single" else ("[[A]]", "[[rating_a,rating_b]]")
+    if prompt.output_format not in formats:
+        raise UsageError(f"{where} 'output_format': '{prompt.output_format}' instead of {' or '.join(formats)}")
+    found = set(_SLOT.findall(prompt.prompt_template))
+    if found != slots:
+        raise UsageError(f"{where} 'prompt_template': slots {sorted(found)} instead of {sorted(slots)}")

@@ -4,14 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from mtbench_ko.report.judgments import Scoreboard
-from mtbench_ko.stats import ModelScores
+from mtbench_ko.stats import ModelScores, PairScores
 
-HEADER = ["model", "turn 1", "turn 2", "average", "95 % interval", "scored", "unscored", "failed"]
+_COUNTS = ["scored", "unscored", "failed"]
 
 
 def render(board: Scoreboard, format: str) -> str:
@@ -19,8 +21,54 @@ def render(board: Scoreboard, format: str) -> str:
     return _FORMATS[format](board)
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """The columns of a mode: for people, and for programs (`raw`)."""
+
+    title: str
+    header: list[str]
+    cells: Callable[[Any], list[str]]
+    raw_header: list[str]
+    raw: Callable[[Any], list[Any]]
+
+
+def _grades(scores: ModelScores) -> list[str]:
+    means = [f"{mean:.2f}" if mean is not None else "-" for mean in (scores.turn_1, scores.turn_2, scores.average)]
+    ci = scores.ci["average"]
+    return [*means, f"{ci[0]:.2f} - {ci[1]:.2f}" if ci else "-"]
+
+
+def _wins(scores: PairScores) -> list[str]:
+    rates = (scores.win_rate, scores.loss_rate, scores.win_rate_adjusted)
+    return [
+        *map(str, (scores.win, scores.loss, scores.tie)),
+        *("-" if rate is None else f"{rate:.3f}" for rate in rates),
+    ]
+
+
+_SINGLE = _Layout(
+    "single-answer grading",
+    ["turn 1", "turn 2", "average", "95 % interval"],
+    _grades,
+    ["turn_1", "turn_2", "average", "ci_low", "ci_high"],
+    lambda scores: [scores.turn_1, scores.turn_2, scores.average, *(scores.ci["average"] or ("", ""))],
+)
+_WIN_FIELDS = ["win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted"]
+_PAIRWISE = _Layout(
+    "pairwise comparison",
+    ["win", "loss", "tie", "win rate", "loss rate", "adjusted"],
+    _wins,
+    _WIN_FIELDS,
+    lambda scores: [getattr(scores, name) for name in _WIN_FIELDS],
+)
+
+
+def _layout(board: Scoreboard) -> _Layout:
+    return _SINGLE if board.mode == "single" else _PAIRWISE
+
+
 def _table(board: Scoreboard) -> str:
-    table = Table(*HEADER, title=_title(board), title_justify="left")
+    table = Table(*_header(board), title=_title(board), title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in _rows(board):
@@ -31,12 +79,12 @@ def _table(board: Scoreboard) -> str:
 
 
 def _csv(board: Scoreboard) -> str:
+    layout = _layout(board)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["model", "turn_1", "turn_2", "average", "ci_low", "ci_high", "scored", "unscored", "failed"])
+    writer.writerow(["model", *layout.raw_header, *_COUNTS])
     for model, scores in board.models.items():
-        low, high = scores.ci["average"] or ("", "")
-        writer.writerow([model, scores.turn_1, scores.turn_2, scores.average, low, high, *scores.counts.values()])
+        writer.writerow([model, *layout.raw(scores), *scores.counts.values()])
     return stream.getvalue()
 
 
@@ -45,16 +93,26 @@ def _json(board: Scoreboard) -> str:
 
 
 def _markdown(board: Scoreboard) -> str:
-    lines = [_title(board), "", _line(HEADER), _line(["---", *["---:"] * (len(HEADER) - 1)])]
+    header = _header(board)
+    lines = [_title(board), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
     return "\n".join([*lines, *(_line(row) for row in _rows(board))]) + "\n"
 
 
 def _fastchat(board: Scoreboard) -> str:
+    if board.mode != "single":
+        width = max(len(model) for model in board.models)
+        head = f"{'model':{width}} " + " ".join(f"{name:>17}" for name in _WIN_FIELDS)
+        rows = [
+            f"{model:{width}} "
+            + " ".join(f"{value:>17.6g}" if value is not None else f"{'NaN':>17}" for value in values)
+            for model, values in ((model, _PAIRWISE.raw(scores)) for model, scores in board.models.items())
+        ]
+        return "\n".join([head, *rows]) + "\n"
     parts = []
     for name, title in (("turn_1", "First turn"), ("turn_2", "Second turn"), ("average", "Average")):
-        rows = [(model, getattr(scores, name)) for model, scores in board.models.items()]
-        rows = sorted((row for row in rows if row[1] is not None), key=lambda row: -row[1])
-        lines = [f"\n########## {title} ##########", *(f"{model:40} {mean:.6f}" for model, mean in rows)]
+        means = [(model, getattr(scores, name)) for model, scores in board.models.items()]
+        means = sorted((row for row in means if row[1] is not None), key=lambda row: -row[1])
+        lines = [f"\n########## {title} ##########", *(f"{model:40} {mean:.6f}" for model, mean in means)]
         parts.append("\n".join(lines))
     return "\n".join(parts) + "\n"
 
@@ -63,17 +121,16 @@ def _title(board: Scoreboard) -> str:
     facts = [f"judge {board.judge}"]
     facts += [f"prompts {board.prompt_set}"] if board.prompt_set else []
     facts += [f"references {board.references}"] if board.references else []
-    return f"{board.bench or 'single-answer grading'}: {', '.join(facts)}"
+    return f"{board.bench or _layout(board).title}: {', '.join(facts)}"
+
+
+def _header(board: Scoreboard) -> list[str]:
+    return ["model", *_layout(board).header, *_COUNTS]
 
 
 def _rows(board: Scoreboard) -> list[list[str]]:
-    return [[model, *_cells(scores)] for model, scores in board.models.items()]
-
-
-def _cells(scores: ModelScores) -> list[str]:
-    means = [f"{mean:.2f}" if mean is not None else "-" for mean in (scores.turn_1, scores.turn_2, scores.average)]
-    ci = scores.ci["average"]
-    return [*means, f"{ci[0]:.2f} - {ci[1]:.2f}" if ci else "-", *(str(count) for count in scores.counts.values())]
+    cells = _layout(board).cells
+    return [[model, *cells(scores), *map(str, scores.counts.values())] for model, scores in board.models.items()]
 
 
 def _line(cells: list[str]) -> str:

@@ -4,6 +4,8 @@ from mtbench_ko.store.files import file_name, write_atomically
 from mtbench_ko.store.manifest import update_manifest
 from mtbench_ko.store.run_store import RunStore, local_output
 from mtbench_ko.store.views import (
+    JUDGMENT_SUFFIXES,
+    SavedAnswer,
     View,
     answer_path,
     failures_path,
@@ -13,7 +15,9 @@ from mtbench_ko.store.views import (
 )
 
 __all__ = [
+    "JUDGMENT_SUFFIXES",
     "RunStore",
+    "SavedAnswer",
     "View",
     "answer_path",
     "failures_path",

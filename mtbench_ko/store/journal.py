@@ -12,7 +12,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from mtbench_ko.errors import MtBenchError, Stopped, UsageError
-from mtbench_ko.records import JOURNAL_LINE, Record
+from mtbench_ko.records import JOURNAL_LINE, JournalLine
 
 _SYNC_SECONDS = 1.0
 
@@ -32,7 +32,7 @@ class Journal:
         self._stream = self.path.open("ab", buffering=0)
         self._synced = time.monotonic()
 
-    def append(self, record: Record) -> None:
+    def append(self, record: JournalLine) -> None:
         """Raises Stopped when the disk is full: nothing half-written stays behind."""
         start = os.fstat(self._stream.fileno()).st_size
         line = record.model_dump_json().encode("utf-8") + b"\n"
@@ -58,7 +58,7 @@ class Journal:
         self._lock.close()
 
 
-def read_journal(path: Path) -> Iterator[Record]:
+def read_journal(path: Path) -> Iterator[JournalLine]:
     """Every record in order; a torn last line is what was being written when the writer died, and is left out.
 
     Raises:

@@ -2,13 +2,25 @@
 
 import logging
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 from mtbench_ko.errors import UsageError
-from mtbench_ko.records import FailureRecord, JudgmentRecord, Record, Slot, TurnRecord
+from mtbench_ko.records import (
+    AttemptRecord,
+    FailureRecord,
+    GameRecord,
+    JournalLine,
+    Judged,
+    JudgmentRecord,
+    Record,
+    Slot,
+    TurnRecord,
+)
 from mtbench_ko.store.files import write_jsonl
 from mtbench_ko.store.journal import Journal, read_journal
-from mtbench_ko.store.views import View, answer_lines, answer_path, failures_path, judgment_lines, judgment_path
+from mtbench_ko.store.judgment_views import judgment_lines, pair_lines
+from mtbench_ko.store.views import View, answer_lines, answer_path, failures_path, judgment_path
 
 log = logging.getLogger(__name__)
 
@@ -21,23 +33,23 @@ class RunStore:
         self._journal = Journal(output / "_state")
         self._records: dict[Slot, Record] = {}
         self._keys: set[str] = set()
-        self._scored: dict[str, JudgmentRecord] = {}
+        self._scored: dict[tuple[str, str], Judged] = {}
         self._answer_files: set[tuple[str, str]] = set()
-        self._judgment_files: set[tuple[str, str]] = set()
+        self._judgment_files: set[tuple[str, str, str]] = set()
         for record in read_journal(self._journal.path):
             self._index(record)
 
-    def append(self, record: Record) -> None:
-        """Save `record`; it replaces what stood in its slot."""
+    def append(self, record: JournalLine) -> None:
+        """Save `record`; it replaces what stood in its slot. Attempts have none and add up."""
         self._journal.append(record)
         self._index(record)
 
     def get(self, slot: Slot) -> Record | None:
         return self._records.get(slot)
 
-    def scored(self, key: str) -> JudgmentRecord | None:
-        """A judgment with a verdict that was made with `key`, in whatever slot."""
-        return self._scored.get(key)
+    def scored(self, kind: str, key: str) -> Judged | None:
+        """A "judgment" or "game" with a verdict that was made with `key`, in whatever slot."""
+        return self._scored.get((kind, key))
 
     def knows(self, key: str) -> bool:
         """Whether any record, replaced ones too, was made with `key`: a line with it in a file is our own."""
@@ -46,8 +58,8 @@ class RunStore:
     def turns(self) -> Iterator[TurnRecord]:
         return (record for record in self._records.values() if isinstance(record, TurnRecord))
 
-    def judgments(self) -> Iterator[JudgmentRecord]:
-        return (record for record in self._records.values() if isinstance(record, JudgmentRecord))
+    def judged(self) -> Iterator[Judged]:
+        return (record for record in self._records.values() if isinstance(record, Judged))
 
     def failures(self) -> Iterator[FailureRecord]:
         return (record for record in self._records.values() if isinstance(record, FailureRecord))
@@ -57,25 +69,23 @@ class RunStore:
 
         A file with lines that are not ours is left as it is, unless it is one of `replace`.
         """
-        turns, judgments = list(self.turns()), list(self.judgments())
+        turns, judged = list(self.turns()), list(self.judged())
         views = [
             View(
                 answer_path(self.output, bench, model),
-                lambda bench=bench, model=model: answer_lines(  # type: ignore[misc]
-                    turn for turn in turns if (turn.bench, turn.model_id) == (bench, model)
-                ),
+                partial(answer_lines, [turn for turn in turns if (turn.bench, turn.model_id) == (bench, model)]),
             )
             for bench, model in sorted(self._answer_files)
         ]
-        views += [
-            View(
-                judgment_path(self.output, bench, judge),
-                lambda bench=bench, judge=judge: judgment_lines(  # type: ignore[misc]
-                    [row for row in judgments if (row.bench, row.judge[0]) == (bench, judge)], turns
-                ),
-            )
-            for bench, judge in sorted(self._judgment_files)
-        ]
+        for kind, bench, judge in sorted(self._judgment_files):
+            path = judgment_path(self.output, bench, judge, kind)
+            mine = [row for row in judged if (row.bench, row.judge[0]) == (bench, judge)]
+            if kind == "game":
+                games = [row for row in mine if isinstance(row, GameRecord)]
+                views.append(View(path, partial(pair_lines, games, turns)))
+            else:
+                grades = [row for row in mine if isinstance(row, JudgmentRecord)]
+                views.append(View(path, partial(judgment_lines, grades, turns)))
         for view in views:
             if view.path in replace or not view.is_foreign(self.knows):
                 write_jsonl(view.path, view.lines())
@@ -88,15 +98,17 @@ class RunStore:
     def close(self) -> None:
         self._journal.close()
 
-    def _index(self, record: Record) -> None:
-        self._records[record.slot] = record
+    def _index(self, record: JournalLine) -> None:
         self._keys.add(record.key)
+        if isinstance(record, AttemptRecord):
+            return
+        self._records[record.slot] = record
         if isinstance(record, TurnRecord):
             self._answer_files.add((record.bench, record.model_id))
-        elif isinstance(record, JudgmentRecord):
-            self._judgment_files.add((record.bench, record.judge[0]))
+        elif isinstance(record, Judged):
+            self._judgment_files.add((record.kind, record.bench, record.judge[0]))
             if record.outcome == "scored":
-                self._scored[record.key] = record
+                self._scored[record.kind, record.key] = record
 
 
 def local_output(output: str) -> Path:

@@ -12,23 +12,21 @@ from pydantic import BaseModel
 
 from mtbench_ko.bench import read_lines
 from mtbench_ko.errors import UsageError
-from mtbench_ko.hashing import sha256_json
-from mtbench_ko.records import Answer, JudgmentRecord, TurnRecord
+from mtbench_ko.lines import Answer
+from mtbench_ko.records import TurnRecord
 from mtbench_ko.store.files import file_name
 
 log = logging.getLogger(__name__)
-_JUDGMENT_FIELDS = (
-    "question_id", "model", "judge", "user_prompt", "judgment", "score", "turn", "tstamp",
-    "key", "choice", "repeat", "prompt_set", "references", "outcome", "reason", "finish_reason", "usage",
-)  # fmt: skip
+JUDGMENT_SUFFIXES = {"judgment": "_single.jsonl", "game": "_pair.jsonl"}
 
 
 def answer_path(output: Path, bench: str, model: str) -> Path:
     return output / bench / "model_answer" / f"{file_name(model)}.jsonl"
 
 
-def judgment_path(output: Path, bench: str, judge: str) -> Path:
-    return output / bench / "model_judgment" / f"{file_name(judge)}_single.jsonl"
+def judgment_path(output: Path, bench: str, judge: str, kind: str) -> Path:
+    """The file of a judge's "judgment" records or "game" records."""
+    return output / bench / "model_judgment" / f"{file_name(judge)}{JUDGMENT_SUFFIXES[kind]}"
 
 
 def failures_path(output: Path) -> Path:
@@ -59,23 +57,10 @@ class _Keyed(BaseModel):
     key: str | list[str] | None = None
 
 
-def judgment_lines(judgments: list[JudgmentRecord], turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
-    """Lines in FastChat's shape. A judgment of answers that have been replaced since is left out."""
-    stored: dict[tuple[str, str, int, int], list[TurnRecord]] = {}
-    for group in _by(turns, lambda turn: (turn.bench, turn.model_id, turn.question_id, turn.choice)):
-        first = group[0]
-        whole = _choices(sorted(group, key=lambda turn: turn.turn)).get(first.choice, [])
-        stored[first.bench, first.model_id, first.question_id, first.choice] = whole
-    for row in sorted(judgments, key=lambda row: (row.model, row.question_id, row.choice, row.turn)):
-        held = stored.get((row.bench, row.model, row.question_id, row.choice))
-        if held is None or row.answers_sha256 == sha256_json([turn.text for turn in held[: row.turn]]):
-            yield row.model_dump(mode="json", include=set(_JUDGMENT_FIELDS))
-
-
 def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
     """One line for each question, in FastChat's shape; its choices hold the turns that are finished."""
-    for group in _by(turns, lambda turn: turn.question_id):
-        choices = _choices(sorted(group, key=lambda turn: (turn.choice, turn.turn)))
+    for group in turns_by(turns, lambda turn: turn.question_id):
+        choices = whole_choices(sorted(group, key=lambda turn: (turn.choice, turn.turn)))
         if not choices:
             continue
         firsts = [turns[0] for turns in choices.values()]
@@ -98,12 +83,12 @@ def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
         }
 
 
-def _by(turns: Iterable[TurnRecord], key: Callable[[TurnRecord], Any]) -> Iterator[list[TurnRecord]]:
+def turns_by(turns: Iterable[TurnRecord], key: Callable[[TurnRecord], Any]) -> Iterator[list[TurnRecord]]:
     for _, group in groupby(sorted(turns, key=key), key):
         yield list(group)
 
 
-def _choices(turns: Iterable[TurnRecord]) -> Mapping[int, list[TurnRecord]]:
+def whole_choices(turns: Iterable[TurnRecord]) -> Mapping[int, list[TurnRecord]]:
     """Choice -> its turns from the first on, of one key; a later turn of an older conversation is left out."""
     choices: dict[int, list[TurnRecord]] = defaultdict(list)
     for turn in turns:
@@ -113,8 +98,12 @@ def _choices(turns: Iterable[TurnRecord]) -> Mapping[int, list[TurnRecord]]:
     return {index: started for index, started in choices.items() if started}
 
 
-def saved_answers(output: Path, bench: str, models: Sequence[str] | None) -> Iterator[tuple[str, int, int, list[str]]]:
-    """Yield (model, question id, choice, turns) of every answer file, ours or FastChat's; all models, or `models`.
+SavedAnswer = tuple[str, int, int, list[str]]
+"""Model, question id, choice, turns."""
+
+
+def saved_answers(output: Path, bench: str, models: Sequence[str] | None) -> Iterator[SavedAnswer]:
+    """Yield the answers of every answer file, ours or FastChat's; of all models, or of `models`.
 
     The file's stem names the model, as in FastChat.
 

@@ -1,0 +1,66 @@
+"""Which sampling parameters an endpoint takes: what is known of hosted models, and what a 400 has told."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from mtbench_ko.engine.api_errors import refuses
+from mtbench_ko.engine.base import Sampling
+
+# Models of OpenAI (and of Azure, which hosts them) that do not take a parameter:
+# https://platform.openai.com/docs/guides/reasoning and the model pages, as of 2026-11.
+_HOSTS = ("openai.com", "azure.com")
+_KNOWN = (
+    (re.compile(r"^(o\d|gpt-5)"), frozenset({"max_tokens", "temperature", "top_p"})),
+)  # fmt: skip
+_STEPS = ("response_format", "max_tokens", "temperature", "top_p", "top_k")
+
+
+class Parameters:
+    """What one endpoint is sent for one model; `max_completion_tokens` stands in where `max_tokens` is refused."""
+
+    def __init__(self, model: str, base_url: str | None) -> None:
+        self._own_server = base_url is not None  # vLLM and its like take more than OpenAI does
+        host = urlsplit(base_url).hostname or "" if base_url else _HOSTS[0]
+        self._dropped: set[str] = set()
+        if any(host == name or host.endswith(f".{name}") for name in _HOSTS):
+            self._own_server = False
+            for pattern, refused in _KNOWN:
+                if pattern.match(model.rpartition("/")[2]):
+                    self._dropped |= refused
+
+    def body(self, sampling: Sampling, schema: dict[str, Any] | None) -> dict[str, Any]:
+        """The request's fields beside model and messages."""
+        body: dict[str, Any] = {
+            name: getattr(sampling, name) for name in ("temperature", "top_p") if name not in self._dropped
+        }
+        body["max_completion_tokens" if "max_tokens" in self._dropped else "max_tokens"] = sampling.max_tokens
+        extra: dict[str, Any] = {}
+        if self._own_server and "top_k" not in self._dropped:
+            extra["top_k"] = -1
+        if sampling.repetition_penalty != 1.0:
+            extra["repetition_penalty"] = sampling.repetition_penalty
+        if extra:
+            body["extra_body"] = extra
+        if schema and "response_format" not in self._dropped:
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "verdict", "strict": True, "schema": schema},
+            }
+        return body
+
+    def step_down(self, error: Any, body: dict[str, Any]) -> bool:
+        """Whether a 400 or 422 refused a parameter of `body`: from now on it is left out, and asking again helps."""
+        sent = set(body) | set(body.get("extra_body", {}))
+        for parameter in _STEPS:
+            if parameter in sent and refuses(error, parameter):
+                self._dropped.add(parameter)
+                return True
+        return False
+
+
+def sent_sampling(body: dict[str, Any]) -> dict[str, Any]:
+    """The sampling parameters among the fields of a request."""
+    fields = {key: value for key, value in body.items() if key not in ("response_format", "extra_body")}
+    fields.update(body.get("extra_body", {}))
+    return fields

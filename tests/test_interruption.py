@@ -1,0 +1,99 @@
+"""Killed, told to stop, or refused: a run on its own Ray cluster saves what is finished and goes on from there."""
+
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Program, kill
+from fake_openai import FakeOpenAI
+from run_checks import BENCH, arguments, check_run, judgments, read_jsonl
+
+
+def test_killed_at_any_moment_it_goes_on(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    model_endpoint.latency = judge_endpoint.latency = 0.3
+    command = ["run", *arguments(model_endpoint, judge_endpoint), "--parallel", 4, "--judge-parallel", 4]
+    journal = tmp_path / "outputs" / "_state" / "journal.jsonl"
+    for lines in (5, 30):
+        process = program.start(*command)
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < lines):
+            time.sleep(0.05)
+        kill(process)
+    with journal.open("ab") as stream:
+        stream.write(b'{"kind":"turn","bench":"mt_ben')  # the record it was writing when the power went
+    result = program(*command)
+    assert result.returncode == 0, result.stderr
+    assert check_run(tmp_path / "outputs", BENCH, questions=16) == {"turns": 32, "scored": 32}
+
+
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT", "SIGUSR1"])
+def test_signal_saves_what_is_in_flight_and_exits_75(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path, signal_name: str
+) -> None:
+    import signal
+
+    model_endpoint.latency = 1.0
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:6], "--parallel", 4]
+    process = program.start(*command)
+    while len(model_endpoint.requests) < 6 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(getattr(signal, signal_name))
+    assert process.wait() == 75, program.log()
+    called = len(model_endpoint.requests)
+    saved = read_jsonl(tmp_path / "outputs" / "_state" / "journal.jsonl")
+    assert len(saved) == called < 32  # nothing that was paid for is lost
+    model_endpoint.latency = 0
+    assert program(*command).returncode == 0
+    assert len(model_endpoint.requests) == 32
+
+
+def test_wrong_key_stops_the_run_with_everything_saved_and_the_key_nowhere(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    key = "sk-secret-0123456789"
+    judge_endpoint.faults = [(401, f"Incorrect API key provided: {key}")] * 100
+    process = program.start("run", *arguments(model_endpoint, judge_endpoint), "--judge-api-key", key)
+    titles = set()
+    while process.poll() is None:
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                titles.add(entry.read_bytes())
+            except OSError:
+                continue
+        time.sleep(0.2)
+    assert process.returncode == 4
+    assert "wrong_key" in program.log()
+    assert judge_endpoint.requests[0]["authorization"] == f"Bearer {key}"
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in written if key.encode() in path.read_bytes()] == []
+    shown = [title for title in titles if key.encode() in title]
+    assert len(shown) <= 1  # only the process that the user started, until it started itself anew
+    judge_endpoint.faults.clear()
+    assert program("run", *arguments(model_endpoint, judge_endpoint)).returncode == 0
+
+
+def test_changed_setting_then_killed_leaves_no_score_of_replaced_answers(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    command = ["run", *arguments(model_endpoint, judge_endpoint), "--parallel", 2]
+    assert program(*command).returncode == 0
+    changed = [*command, "--max-new-token", 77]
+    model_endpoint.latency = judge_endpoint.latency = 0.3
+    journal = tmp_path / "outputs" / "_state" / "journal.jsonl"
+    process = program.start(*changed)
+    while process.poll() is None and journal.read_bytes().count(b"\n") < 64 + 12:
+        time.sleep(0.05)
+    kill(process)
+    model_endpoint.latency = judge_endpoint.latency = 0
+    result = program(*changed)  # the files on disk are older than the journal, and still ours
+    assert result.returncode == 0, result.stderr
+    answers = read_jsonl(tmp_path / "outputs" / BENCH / "model_answer" / "model.jsonl")
+    stored = {(line["question_id"], n): t for line in answers for n, t in enumerate(line["choices"][0]["turns"], 1)}
+    lines = judgments(tmp_path)
+    assert len(lines) == len(stored) == 32
+    assert all(stored[line["question_id"], line["turn"]] in line["user_prompt"] for line in lines)
+
+    # New answers alone: the old scores are not shown for them.
+    assert program("generate", *command[1:7], "--max-new-token", 78).returncode == 0
+    assert judgments(tmp_path) == []
