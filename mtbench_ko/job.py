@@ -75,6 +75,7 @@ class Job:
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         if self.judge:
             self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
+        self._write_views()  # a run that was killed left them as they were
         self._answers = self._saved_answers() if self.judge else []
         self._matchmaker = make_matchmaker(config, bench, self.judge, self._models()) if self.judge else None
 
@@ -97,7 +98,6 @@ class Job:
 
     def run(self) -> int:
         """Do what is owed, write the results, and return the exit code."""
-        self._write_views()  # a run that was killed left them as they were
         for note in self.bench.notes:
             log.warning("%s", note)
         turns = self._expected_turns()

@@ -121,8 +121,10 @@ def make_matchmaker(config: RunConfig, bench: Bench, judge: Judge, models: Colle
     """
     if config.mode == "single":
         return SingleGrading(bench, judge)
-    baseline = config.baseline_model
-    pairs = baseline_pairs(models, baseline) if config.mode == "pairwise-baseline" and baseline else all_pairs(models)
+    baseline = config.baseline_model if config.mode == "pairwise-baseline" else None
+    if baseline and baseline not in models:
+        raise UsageError(f"--baseline-model {baseline} has no answers; there are those of {', '.join(models)}")
+    pairs = baseline_pairs(models, baseline) if baseline else all_pairs(models)
     if not pairs:
         raise UsageError(f"--mode {config.mode} compares two models, and there is {', '.join(models)} alone")
     return PairwiseComparison(bench, judge, pairs)

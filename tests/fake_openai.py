@@ -117,12 +117,19 @@ def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
         await site.start()
         return int(runner.addresses[0][1])
 
+    async def stop() -> None:
+        await runner.cleanup()
+        silent = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     fake.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result()}/v1"
     try:
         yield fake
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

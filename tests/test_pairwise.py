@@ -111,7 +111,16 @@ def test_baseline_is_compared_with_every_other_model_and_not_shown(
     assert [(name, scores["win"], scores["loss"]) for name, scores in models.items()] == [("가", 16, 0), ("다", 0, 16)]
     only = show(program, "pairwise-baseline", "--baseline-model", "나", "--model-list", "다")
     assert list(only) == ["다"]
-    assert "--baseline-model" in program(*command(judge_endpoint, "pairwise-baseline")).stderr
+    calls = len(judge_endpoint.requests)
+    for more, words in (
+        ((), "--baseline-model"),
+        (("--baseline-model", "라"), "라 has no answers; there are those of 가, 나, 다"),
+        (("--baseline-model", "나", "--model-list", "나"), "나 alone"),
+    ):
+        refused = program(*command(judge_endpoint, "pairwise-baseline", *more))
+        assert refused.returncode == 2
+        assert words in refused.stderr
+    assert len(judge_endpoint.requests) == calls
 
 
 def test_prompts_of_the_single_type_rate_each_answer_and_tie_within_a_tenth(

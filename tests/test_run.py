@@ -172,3 +172,14 @@ def test_dry_run_changes_nothing(
     assert "the judge is an endpoint" in result.stderr
     assert (model_endpoint.requests, judge_endpoint.requests) == ([], [])
     assert not (tmp_path / "outputs" / BENCH).exists()
+
+
+def test_judge_reads_what_a_killed_generate_has_journaled(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    everything = arguments(model_endpoint, judge_endpoint)
+    assert program("generate", *everything[:6], "--first-n", 1).returncode == 0
+    (tmp_path / "outputs" / BENCH / "model_answer" / "model.jsonl").unlink()  # a kill comes before views are written
+    result = program("judge", *everything[:2], *everything[6:], "--first-n", 1)
+    assert result.returncode == 0, result.stderr
+    assert [line["turn"] for line in judgments(tmp_path)] == [1, 2]

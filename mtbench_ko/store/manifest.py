@@ -19,12 +19,18 @@ def update_manifest(output: Path, bench: str, *, facts: dict[str, dict[str, Any]
     """
     path = output / bench / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": []}
-    for name, values in facts.items():
-        manifest[name] = manifest.get(name, {}) | values
     runs = manifest.pop("runs")
+    manifest = _merged(manifest, facts)
     if run["engines"] or not runs:
         runs.append({"mtbench_ko": __version__, "python": platform.python_version(), "packages": _versions(), **run})
     write_atomically(path, json.dumps(manifest | {"runs": runs}, ensure_ascii=False, indent=2) + "\n")
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """`new` over `old`, mapping by mapping."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return old | {name: _merged(old.get(name), value) for name, value in new.items()}
 
 
 def _versions() -> dict[str, str]:
