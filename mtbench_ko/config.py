@@ -102,12 +102,23 @@ class RunConfig(BaseModel):
     tpm: Count | None = setting(None, "endpoint", "Tokens a minute, prompts and replies, likewise.")
     request_timeout: float = setting(600.0, "endpoint", "Seconds that an endpoint may take for one reply.", gt=0)
 
-    output: str = setting("outputs", "output", "The run directory. Started again on it, a run goes on.")
+    output: str = setting(
+        "outputs", "output", "The run: a directory or s3://bucket/prefix. Started again on it, a run goes on."
+    )
     max_failures: int = setting(0, "output", "Failed or unscored items that still count as success.", ge=0)
     retry_failed: bool = setting(False, "output", "Try items again that were set aside, such as context overflows.")
     adopt: bool = setting(False, "output", "Take answers that another program left under this model's name as done.")
     overwrite: bool = setting(False, "output", "Write over files that another program left in the output.")
     grace_seconds: float = setting(30.0, "output", "After SIGTERM, time for work in flight to finish.", ge=0)
+    s3_endpoint_url: str | None = setting(
+        None, "storage", "Server of an s3:// output; default: AWS, or AWS_ENDPOINT_URL_S3."
+    )
+    s3_encryption: Literal["AES256", "aws:kms"] | None = setting(
+        None, "storage", "Server-side encryption of an s3:// output; default: what the bucket does."
+    )
+    s3_kms_key_id: str | None = setting(None, "storage", "Key of --s3-encryption aws:kms; default: the bucket's.")
+    flush_seconds: float = setting(5.0, "storage", "Longest time between two parts sent to an s3:// output.", gt=0)
+    single_writer: bool = setting(False, "storage", "Go on with a store that cannot keep a second writer out.")
     ray_address: str | None = setting(None, "output", "Address of a Ray cluster; default: RAY_ADDRESS, else our own.")
     dry_run: bool = setting(False, "output", "Show what would run, and stop.")
 
@@ -128,6 +139,8 @@ class RunConfig(BaseModel):
             raise ValueError("--adopt and --overwrite exclude each other")
         if self.mode == "pairwise-baseline" and not self.baseline_model:
             raise ValueError("--mode pairwise-baseline needs --baseline-model NAME")
+        if "://" in self.output and not re.fullmatch(r"s3://[^/]+(/.*)?", self.output):
+            raise ValueError(f"--output {self.output}: a directory, or s3://bucket/prefix")
         names = self.model_names
         if len(self.model_id) > max(1, len(self.model_path)):
             raise ValueError(f"{len(self.model_id)} --model-id for {len(self.model_path)} --model-path")

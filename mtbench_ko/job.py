@@ -38,7 +38,7 @@ from mtbench_ko.plan import (
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.report import Scoreboard, read_scoreboard
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
+from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,9 @@ class Job:
         UsageError: from the constructor, for whatever is wrong with settings or input files.
     """
 
-    def __init__(self, config: RunConfig, bench: Bench, store: RunStore, *, generate: bool, judge: bool) -> None:
+    def __init__(self, config: RunConfig, bench: Bench, output: Output, *, generate: bool, judge: bool) -> None:
         self.config = config
         self.bench = bench
-        self.store = store
         self.contestants = find_contestants(config) if generate else []
         self.judge_weights = find_judge_weights(config) if judge else None
         self.judge = make_judge(config, self.judge_weights) if judge else None
@@ -72,6 +71,10 @@ class Job:
         self._counts = Counts()
         self._began = time.time()
         self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
+        # Only now, with all else in order: opening an output in a bucket stops whoever writes it.
+        self._output = output
+        output.open(write=not config.dry_run)
+        self.store = store = RunStore(output.folder)
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         if self.judge:
             self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
@@ -116,6 +119,7 @@ class Job:
         counts = pipeline.counts
         if pipeline.stopping:
             raise Preempted(STOPPED)
+        self._output.commit()
         lacking = self._matchmaker.unmatched() if self._matchmaker else 0
         if lacking:
             progress.say(f"{lacking} answers have no counterpart of the other model to be compared with")
@@ -123,6 +127,17 @@ class Job:
         if missed:
             progress.say(f"{counts.failed} failed, {counts.unscored} unscored: {_tally(counts.reasons)}")
         return INCOMPLETE if missed > self.config.max_failures else 0
+
+    def close(self) -> None:
+        """Let go of the output, after sending what it does not have yet if it takes it."""
+        self.store.close()
+        if not self.config.dry_run:
+            self._output.try_to_send()
+
+    @property
+    def results(self) -> str:
+        """Where the results lie."""
+        return f"{self._output.name}/{self.bench.name}"
 
     def scoreboard(self) -> Scoreboard:
         """The scores that this run's judge has given with its prompts and references."""
@@ -154,10 +169,12 @@ class Job:
                 ray_cluster(self.config.ray_address) as nodes,
             ):
                 arm()  # ray.init puts a SIGTERM handler of its own
+                sending = group.create_task(self._output.keep_sending())
                 self.plan = make_plan(self.config, self.contestants, self.judge, self.judge_weights, nodes)
                 progress.say(self.plan.describe())
                 if not self.config.dry_run:
                     await self._work(pipeline, owed, progress, group)
+                sending.cancel()
         return pipeline
 
     async def _work(

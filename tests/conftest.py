@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fake_openai import FakeOpenAI, judge_reply, serve
+from s3_server import WEED, S3Server
 
 from mtbench_ko.engine import ray_cluster
 
@@ -90,6 +91,25 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server for the whole session; who kills it starts it again."""
+    if not WEED.exists():
+        pytest.skip("needs SeaweedFS: make install")
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    """A bucket of the test's own."""
+    name = f"run-{os.urandom(6).hex()}"
+    s3.client().create_bucket(Bucket=name)
+    return name
 
 
 # Ray's name for "bind to loopback only"; drivers that join such a cluster need it too.

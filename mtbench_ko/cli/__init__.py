@@ -13,6 +13,7 @@ _COMMANDS = {
     "generate": "answers from local weights or an endpoint",
     "judge": "grade answers that lie in an output",
     "show": "the table of scores",
+    "sync": "a run directory against object storage",
 }
 
 

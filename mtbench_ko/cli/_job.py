@@ -1,4 +1,4 @@
-"""What run, generate and judge have in common: open the output, check it, work, and say where the results lie."""
+"""What run, generate and judge have in common: find the output, check everything, work, and say where results lie."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from mtbench_ko.config import RunConfig
 from mtbench_ko.job import Job
 from mtbench_ko.report import render
 from mtbench_ko.signals import raise_on_signals
-from mtbench_ko.store import RunStore, local_output
+from mtbench_ko.store import find_output
 
 
 def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
@@ -26,12 +26,11 @@ def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
         question_end=config.question_end,
         first_n=config.first_n,
     )
-    with closing(RunStore(local_output(config.output))) as store:
-        job = Job(config, bench, store, generate=generate, judge=judge)
+    with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
         code = job.run()
         if config.dry_run:
             return code
         if judge:
             click.echo(render(job.scoreboard(), "table"), nl=False)
-        click.echo(f"results: {store.output / bench.name}", err=True)
+        click.echo(f"results: {job.results}", err=True)
     return code

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ from mtbench_ko.errors import UsageError
 
 
 @click.command("show")
-@settings("answers", fields=("bench_name", "judge_model", "mode", "baseline_model", "output"))
+@settings("answers", "storage", fields=("bench_name", "judge_model", "mode", "baseline_model", "output"))
 @click.option("--input-file", type=click.Path(), help="A judgment file; needs no bench.")
 @click.option("--prompt-set", help="Judgments made with these prompts; default: the newest.")
 @click.option("--references", help="Judgments made with this source of references; default: the newest.")
@@ -28,20 +29,20 @@ def command(
         context.params.pop(name)
     config = read_config(context)
     from mtbench_ko.report import read_scoreboard, render
-    from mtbench_ko.store import failures_path, local_output
+    from mtbench_ko.store import failures_path, readable
 
-    output = local_output(config.output)
     bench = None if input_file else _bench(config)
-    board = read_scoreboard(
-        Path(input_file) if input_file else _judgment_file(config, output, str(bench)),
-        mode=config.mode,
-        baseline=config.baseline_model,
-        bench=bench,
-        models=config.model_list or None,
-        prompt_set=prompt_set,
-        references=references,
-        failures=failures_path(output) if bench else None,
-    )
+    with readable(config) if bench else nullcontext(Path()) as output:
+        board = read_scoreboard(
+            Path(input_file) if input_file else _judgment_file(config, output, str(bench)),
+            mode=config.mode,
+            baseline=config.baseline_model,
+            bench=bench,
+            models=config.model_list or None,
+            prompt_set=prompt_set,
+            references=references,
+            failures=failures_path(output) if bench else None,
+        )
     click.echo(render(board, format), nl=False)
 
 

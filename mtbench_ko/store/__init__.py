@@ -2,7 +2,9 @@
 
 from mtbench_ko.store.files import file_name, write_atomically
 from mtbench_ko.store.manifest import update_manifest
-from mtbench_ko.store.run_store import RunStore, local_output
+from mtbench_ko.store.output import BucketOutput, LocalOutput, Output, find_output, find_remote
+from mtbench_ko.store.reading import pull, readable
+from mtbench_ko.store.run_store import RunStore
 from mtbench_ko.store.views import (
     JUDGMENT_SUFFIXES,
     SavedAnswer,
@@ -16,15 +18,21 @@ from mtbench_ko.store.views import (
 
 __all__ = [
     "JUDGMENT_SUFFIXES",
+    "BucketOutput",
+    "LocalOutput",
+    "Output",
     "RunStore",
     "SavedAnswer",
     "View",
     "answer_path",
     "failures_path",
     "file_name",
+    "find_output",
+    "find_remote",
     "foreign_answers",
     "judgment_path",
-    "local_output",
+    "pull",
+    "readable",
     "saved_answers",
     "update_manifest",
     "write_atomically",

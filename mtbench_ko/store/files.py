@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by a file holding `text`; the folder is made if need be."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace `path` by a file holding `content`; the folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
+    with temporary.open("wb") as stream:
+        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)

@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +28,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "journal.jsonl"
         self._lock = _lock(folder / "lock")
-        _cut_torn_tail(self.path)
+        cut_torn_tail(self.path)
         self._stream = self.path.open("ab", buffering=0)
         self._synced = time.monotonic()
 
@@ -79,7 +79,7 @@ def read_journal(path: Path) -> Iterator[JournalLine]:
                 ) from error
 
 
-def _cut_torn_tail(path: Path) -> None:
+def cut_torn_tail(path: Path) -> None:
     """Cut off what follows the last newline: a record that was being written when its writer died."""
     if not path.exists():
         return
@@ -93,6 +93,14 @@ def _cut_torn_tail(path: Path) -> None:
             keep = begin + newline + 1 if newline >= 0 else 0
             position = begin
         stream.truncate(keep)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes out of the run directory whose lock file `path` is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(path):
+        yield
 
 
 def _lock(path: Path) -> IO[str]:

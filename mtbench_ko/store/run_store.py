@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from mtbench_ko.errors import UsageError
 from mtbench_ko.records import (
     AttemptRecord,
     FailureRecord,
@@ -109,14 +108,3 @@ class RunStore:
             self._judgment_files.add((record.kind, record.bench, record.judge[0]))
             if record.outcome == "scored":
                 self._scored[record.kind, record.key] = record
-
-
-def local_output(output: str) -> Path:
-    """The directory that `--output` means.
-
-    Raises:
-        UsageError: a URL.
-    """
-    if "://" in output:
-        raise UsageError(f"--output {output}: this version writes to directories only; copy the finished one")
-    return Path(output)

@@ -1,0 +1,148 @@
+"""A run in a bucket: who writes it, the journal in parts, and what is committed.
+
+_state/generations/000007.json     one for each writer, created once: the highest may write, all others are fenced
+_state/parts/000007-000001.jsonl   lines of the journal, created once
+_state/finals/<sha256>             the files of a finished run
+_state/manifests/000007.json       what writer 7 committed: finals and parts with their sha256; the highest counts
+<bench>/…                          copies of the finals under their own names, for people
+"""
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from mtbench_ko.errors import Stopped
+from mtbench_ko.store.objects import Conflict, ObjectError, Objects
+
+GENERATIONS, PARTS, FINALS, MANIFESTS = (
+    f"_state/{name}/" for name in ("generations", "parts", "finals", "manifests")
+)  # fmt: skip
+_THREADS = 16
+
+
+class Fenced(Stopped):
+    """Another writer has taken over; what this one has not sent yet stays local."""
+
+
+class RemoteRun:
+    """The run at the prefix of `objects`."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self.generation = 0
+        self._written = 0
+
+    def newest(self) -> int:
+        """The highest generation so far, 0 where nobody has written."""
+        return max((_number(key) for key in self.objects.keys(GENERATIONS)), default=0)
+
+    def acquire(self) -> None:
+        """Become the writer: from now on all earlier ones are fenced."""
+        about = {"host": socket.gethostname(), "pid": os.getpid(), "started": time.time(), "nonce": os.urandom(8).hex()}
+        number = self.newest() + 1
+        while True:
+            try:
+                self.objects.create(f"{GENERATIONS}{number:06d}.json", json.dumps(about).encode())
+            except Conflict:
+                number += 1
+                continue
+            self.generation, self._written = number, 0
+            return
+
+    def check(self) -> None:
+        """Raises Fenced if there is a newer writer."""
+        later = next(self.objects.keys(GENERATIONS, after=f"{GENERATIONS}{self.generation:06d}.json"), None)
+        if later is None:
+            return
+        other = json.loads(self.objects.read(later))
+        raise Fenced(
+            f"{self.objects.url('')} is being written by another run, {other['host']} process {other['pid']}; this one "
+            f"has stopped. What it had sent is kept, and what it had not is done by the other one"
+        )
+
+    def add_part(self, lines: bytes) -> None:
+        """Save whole journal lines, and be sure of it.
+
+        Raises:
+            Fenced: there is a newer writer.
+            ObjectError: the store did not take them; calling again with the same lines is safe.
+        """
+        self.check()
+        self.objects.create(f"{PARTS}{self.generation:06d}-{self._written:06d}.jsonl", lines)
+        self._written += 1
+
+    def lines(self) -> list[bytes]:
+        """All journal lines in the bucket, in the order they were written, each with its newline.
+
+        Raises:
+            ObjectError: a part is damaged.
+        """
+        parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
+        return [line for body in parts.values() for line in body.splitlines(keepends=True)]
+
+    def committed(self) -> dict[str, Any] | None:
+        """The manifest that counts, if anything was committed."""
+        newest = max(self.objects.keys(MANIFESTS), default=None)
+        return json.loads(self.objects.read(newest)) if newest else None
+
+    def read_finals(self, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+        """The committed files by name."""
+        bodies = _read_all(self.objects, {f"{FINALS}{entry['sha256']}" for entry in manifest["files"]})
+        return {entry["name"]: bodies[f"{FINALS}{entry['sha256']}"] for entry in manifest["files"]}
+
+    def commit(self, files: Mapping[str, bytes]) -> None:
+        """Make `files` what this run has found: first the files, read back, then the manifest that names them."""
+        entries = [{"name": name, **_facts(body)} for name, body in sorted(files.items())]
+        for entry in entries:
+            key = f"{FINALS}{entry['sha256']}"
+            self.objects.create(key, files[entry["name"]])
+            if hashlib.sha256(self.objects.read(key)).hexdigest() != entry["sha256"]:
+                raise ObjectError(f"{self.objects.url(key)}: the store gives back other bytes than it was sent")
+        parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
+        manifest = {
+            "generation": self.generation,
+            "committed": time.time(),
+            "files": entries,
+            "parts": [{"name": name, **_facts(body)} for name, body in parts.items()],
+        }
+        self.check()
+        self.objects.create(f"{MANIFESTS}{self.generation:06d}.json", json.dumps(manifest, indent=1).encode())
+        for name, body in files.items():
+            self.objects.replace(name, body)
+
+    def problems(self, manifest: Mapping[str, Any]) -> list[str]:
+        """What does not agree with a committed `manifest`, object by object; empty when all of it is verified."""
+        found = []
+        for entry, key in [
+            *((entry, f"{FINALS}{entry['sha256']}") for entry in manifest["files"]),
+            *((entry, entry["name"]) for entry in manifest["files"]),
+            *((entry, entry["name"]) for entry in manifest["parts"]),
+        ]:
+            try:
+                body = self.objects.read(key)
+            except ObjectError as error:
+                found.append(str(error))
+                continue
+            if _facts(body) != {"sha256": entry["sha256"], "size": entry["size"]}:
+                found.append(f"{self.objects.url(key)}: not the bytes that were committed")
+        return found
+
+
+def _facts(body: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
+
+
+def _read_all(objects: Objects, keys: Iterable[str]) -> dict[str, bytes]:
+    """Contents by key, in the order of `keys`."""
+    wanted = list(keys)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return dict(zip(wanted, pool.map(objects.read, wanted), strict=True))
+
+
+def _number(key: str) -> int:
+    return int(key.rpartition("/")[2].partition(".")[0])

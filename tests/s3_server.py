@@ -1,0 +1,105 @@
+"""A real S3 server on loopback: SeaweedFS, which can be killed and started again on the same data."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+KEY, SECRET = "ciaccesskey", "cisecretkey0123456789"
+WEED = Path(sys.executable).with_name("weed")
+_PORTS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port")
+_IDENTITIES = {
+    "identities": [
+        {
+            "name": "ci",
+            "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        },
+    ],
+    "kms": {"default_provider": "local", "providers": {"local": {"type": "local", "enableOnDemandCreate": True}}},
+}
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free, and free 10,000 higher too, where SeaweedFS puts its gRPC."""
+    found: list[int] = []
+    for port in range(20_000 + os.getpid() % 20_000, 54_000):
+        try:
+            for number in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        found.append(port)
+        if len(found) == count:
+            break
+    return found
+
+
+class S3Server:
+    """`start`, `kill` (as a power cut does) and `start` again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "data").mkdir()
+        (folder / "s3.json").write_text(json.dumps(_IDENTITIES))
+        self.url = f"http://127.0.0.1:{self._ports['s3.port']}"
+        self.env = {
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def start(self) -> None:
+        arguments = [f"-{name}={port}" for name, port in self._ports.items()]
+        self._process = subprocess.Popen(
+            [
+                WEED, "-logtostderr=true", "mini", f"-dir={self._folder / 'data'}",
+                "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                f"-s3.config={self._folder / 's3.json'}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0",
+                "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
+                "-master.volumeSizeLimitMB=64", *arguments,
+            ],
+            env=os.environ | {"GOMAXPROCS": "2", "GOMEMLIMIT": "256MiB"},
+            stdout=subprocess.DEVNULL,
+            stderr=(self._folder / "weed.log").open("ab"),
+            start_new_session=True,
+        )  # fmt: skip
+        while not self._healthy():
+            assert self._process.poll() is None, (self._folder / "weed.log").read_text()[-2000:]
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as reply:
+                return bool(reply.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
