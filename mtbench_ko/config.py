@@ -98,8 +98,8 @@ class RunConfig(BaseModel):
     judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
     judge_file: str | None = setting(None, "judge", "Judge prompts in FastChat's format; default: this project's own.")
 
-    rpm: Count | None = setting(None, "endpoint", "Requests a minute that an endpoint is sent at most.")
-    tpm: Count | None = setting(None, "endpoint", "Tokens a minute, prompts and replies, likewise.")
+    rpm: Count | None = setting(None, "endpoint", "Requests a minute to keep to, for each endpoint.")
+    tpm: Count | None = setting(None, "endpoint", "Tokens a minute to keep to, prompts and replies, likewise.")
     request_timeout: float = setting(600.0, "endpoint", "Seconds that an endpoint may take for one reply.", gt=0)
 
     output: str = setting(
@@ -226,10 +226,14 @@ def read_key(place: str | None, base_url: str | None, flag: str) -> str:
         return "not-needed"
     kind, _, name = (place or "env:OPENAI_API_KEY").partition(":")
     try:
-        key = os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8").strip()
+        key = (os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8")).strip()
     except OSError as error:
         raise UsageError(f"{flag} {place}: cannot be read: {error.strerror}") from error
-    if key:
+    if key.isascii() and key.isprintable() and key:
         return key
+    if key:
+        raise UsageError(
+            f"{flag}: what stands in {place or 'OPENAI_API_KEY'} is no API key: it has other than ASCII letters"
+        )
     where = f"{place} is empty" if place else "OPENAI_API_KEY is not set"
     raise UsageError(f"{flag}: the endpoint needs a key, and {where}; set it, or pass {flag} env:NAME or file:PATH")

@@ -40,7 +40,7 @@ def settle_judgments(config: RunConfig, store: RunStore, bench: str, judge: str)
         UsageError: it holds judgments that are not ours, and --overwrite was not said.
     """
     path = judgment_path(store.output, bench, judge, config.judgment_kind)
-    if not config.overwrite and View(path, tuple).is_foreign(store.knows):
+    if not config.overwrite and View(path, ()).is_foreign(store.knows):
         raise UsageError(
             f"{path} holds judgments that another program left, or whose journal is gone. "
             f"--overwrite writes over them; or move the file away"

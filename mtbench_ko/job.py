@@ -4,27 +4,16 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from mtbench_ko.bench import Bench
 from mtbench_ko.config import RunConfig, read_key
-from mtbench_ko.engine import (
-    EndpointSpec,
-    ReplicaPool,
-    Replicas,
-    Sampling,
-    Throttle,
-    VllmSpec,
-    Weights,
-    endpoint_pool,
-    ray_cluster,
-    vllm_pool,
-)
+from mtbench_ko.engine import Sampling, ray_cluster
 from mtbench_ko.errors import INCOMPLETE, MtBenchError, Preempted, UsageError
 from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, temperature
+from mtbench_ko.judge import Matchmaker
 from mtbench_ko.pipeline import Counts, Pipeline
 from mtbench_ko.plan import (
     Contestant,
@@ -37,6 +26,7 @@ from mtbench_ko.plan import (
 )
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.report import Scoreboard, read_scoreboard
+from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
 from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
 
@@ -65,7 +55,7 @@ class Job:
             else "",
         }
         # The model that shares the judge's weights goes last, so that its engine can grade the others' answers.
-        self.contestants.sort(key=self._shares_judge)
+        self.contestants.sort(key=lambda contestant: contestant.shares(self.judge_weights))
         self.plan = Plan(None, "none", None)
         self.engines: dict[str, Any] = {}
         self._counts = Counts()
@@ -80,7 +70,7 @@ class Job:
             self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
         self._write_views()  # a run that was killed left them as they were
         self._answers = self._saved_answers() if self.judge else []
-        self._matchmaker = make_matchmaker(config, bench, self.judge, self._models()) if self.judge else None
+        self._matchmaker = self._find_matches() if self.judge else None
 
     def _hold_with(self, contestant: Contestant) -> list[Conversation]:
         return [
@@ -120,9 +110,6 @@ class Job:
         if pipeline.stopping:
             raise Preempted(STOPPED)
         self._output.commit()
-        lacking = self._matchmaker.unmatched() if self._matchmaker else 0
-        if lacking:
-            progress.say(f"{lacking} answers have no counterpart of the other model to be compared with")
         missed = counts.failed + counts.unscored
         if missed:
             progress.say(f"{counts.failed} failed, {counts.unscored} unscored: {_tally(counts.reasons)}")
@@ -143,13 +130,13 @@ class Job:
         """The scores that this run's judge has given with its prompts and references."""
         assert self.judge is not None
         return read_scoreboard(
-            judgment_path(self.store.output, self.bench.name, self.judge.name, self.config.judgment_kind),
+            [judgment_path(self.store.output, self.bench.name, self.judge.name, self.config.judgment_kind)],
             mode=self.config.mode,
             baseline=self.config.baseline_model,
             bench=self.bench.name,
             prompt_set=self.judge.prompts.name,
             references=self.bench.reference_source,
-            failures=failures_path(self.store.output),
+            failures=[failures_path(self.store.output)],
         )
 
     async def _stream(self, progress: RunProgress) -> Pipeline:
@@ -163,6 +150,8 @@ class Job:
             for answer in self._answers:
                 pipeline.take_up_answer(*answer, retry=self.config.retry_failed)
             if not any(owed.values()) and not pipeline.judgments_waiting:
+                if not self.config.dry_run:
+                    pipeline.close_matches()
                 return pipeline
             with (
                 stop_signals(asyncio.current_task(), pipeline.stop, self.config.grace_seconds) as arm,
@@ -173,99 +162,36 @@ class Job:
                 self.plan = make_plan(self.config, self.contestants, self.judge, self.judge_weights, nodes)
                 progress.say(self.plan.describe())
                 if not self.config.dry_run:
-                    await self._work(pipeline, owed, progress, group)
+                    schedule = Schedule(self.config, self.plan, self.judge, self.judge_weights, self.keys, self.engines)
+                    await schedule.run(pipeline, owed, progress, group)
+                    pipeline.close_matches()
                 sending.cancel()
         return pipeline
-
-    async def _work(
-        self,
-        pipeline: Pipeline,
-        owed: dict[Contestant, list[Conversation]],
-        progress: RunProgress,
-        group: asyncio.TaskGroup,
-    ) -> None:
-        judge: asyncio.Task[ReplicaPool] | None = None
-        if self.plan.judge in ("endpoint", "beside"):
-            judge = group.create_task(self._start_judge(pipeline))
-        for contestant, talks in owed.items():
-            shared = self.plan.judge == "shared" and self._shares_judge(contestant)
-            if pipeline.stopping or not (talks or (shared and pipeline.judgments_waiting)):
-                continue
-            pool = self._model_pool(contestant)
-            progress.say(f"loading {contestant.subject.model_id}")
-            await pool.start()
-            progress.say(f"{contestant.subject.model_id} is ready")
-            progress.restart_clock()
-            served = self.engines[contestant.subject.model_id] = {"replicas": pool.describe()}
-            ready, tokens = time.monotonic(), progress.tokens
-            if shared:
-                pipeline.judge_with(pool)
-            await pipeline.answer(talks, pool)
-            if shared:
-                await pipeline.judged()
-            served["seconds"] = round(time.monotonic() - ready, 1)
-            served["tokens"] = progress.tokens - tokens
-            await pool.stop()
-        if self.plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
-            progress.say(f"loading the judge {self.config.judge_name}")
-            judge = group.create_task(self._start_judge(pipeline))
-        if judge:
-            pool = await judge
-            await pipeline.judged()
-            await pool.stop()
-
-    async def _start_judge(self, pipeline: Pipeline) -> ReplicaPool:
-        assert self.judge is not None
-        if self.judge_weights:
-            assert self.plan.judge_replicas is not None
-            shape = self.plan.judge_replicas
-            pool = vllm_pool(_spec(self.judge_weights, shape, self.config.judge_engine_arg), shape)
-        else:
-            pool = self._endpoint(
-                self.judge.name, self.config.judge_api_base, self.keys["judge"], self.config.judge_parallel
-            )
-        await pool.start()
-        self.engines[f"judge:{self.judge.name}"] = {"replicas": pool.describe()}
-        pipeline.judge_with(pool)
-        return pool
-
-    def _model_pool(self, contestant: Contestant) -> ReplicaPool:
-        config = self.config
-        if contestant.weights is None:
-            assert config.model is not None
-            return self._endpoint(config.model, config.openai_api_base, self.keys["model"], config.parallel)
-        assert self.plan.models is not None
-        arguments = dict(config.engine_arg)
-        if config.dtype:
-            arguments["dtype"] = config.dtype
-        spec = _spec(contestant.weights, self.plan.models, arguments)
-        return vllm_pool(replace(spec, max_gpu_memory=config.max_gpu_memory), self.plan.models)
-
-    def _endpoint(self, model: str, base_url: str | None, key: str, parallel: int) -> ReplicaPool:
-        spec = EndpointSpec(model, base_url, key, connections=parallel, timeout=self.config.request_timeout)
-        return endpoint_pool(spec, Throttle(parallel, self.config.rpm, self.config.tpm))
-
-    def _shares_judge(self, contestant: Contestant) -> bool:
-        return contestant.weights is not None and contestant.weights == self.judge_weights
 
     def _saved_answers(self) -> list[SavedAnswer]:
         """The answers to judge that lie in the output: all, or beside models under test those to compare them with."""
         config = self.config
         tested = {contestant.subject.model_id for contestant in self.contestants}
-        if tested and (config.mode == "single" or config.baseline_model in tested):
-            return []
-        names: Sequence[str] | None = config.model_list or None
+        names = list(config.model_list)
         if config.mode == "pairwise-baseline" and config.baseline_model and (tested or names):
-            names = [*(names or ()), config.baseline_model]
-        found = saved_answers(self.store.output, self.bench.name, names)
-        chosen = [answer for answer in found if answer[1] in self.bench.questions and answer[0] not in tested]
-        if not chosen and not tested:
+            names.append(config.baseline_model)
+        names = [name for name in dict.fromkeys(names) if name not in tested]
+        if tested and config.mode != "pairwise-all" and not names:
+            return []
+        found = [
+            (model, question_id, choice, turns[: len(self.bench.questions[question_id].turns)])
+            for model, question_id, choice, turns in saved_answers(self.store.output, self.bench.name, names or None)
+            if question_id in self.bench.questions and model not in tested
+        ]
+        if not found and not tested:
             raise UsageError(f"{self.store.output}/{self.bench.name}/model_answer: no answers to judge")
-        return chosen
+        return found
 
-    def _models(self) -> list[str]:
-        """The models whose answers are judged, in order."""
-        return list(dict.fromkeys([c.subject.model_id for c in self.contestants] + [a[0] for a in self._answers]))
+    def _find_matches(self) -> Matchmaker:
+        tested = [contestant.subject.model_id for contestant in self.contestants]
+        models = list(dict.fromkeys(tested + [model for model, *_ in self._answers]))
+        assert self.judge is not None
+        return make_matchmaker(self.config, self.bench, self.judge, models, tested or models)
 
     def _expected_turns(self) -> Counter[str]:
         """How many turns of each model there will be when nothing fails."""
@@ -290,7 +216,7 @@ class Job:
             return
         judge: dict[str, Any] = {}
         if self.judge:
-            mine = [row for row in self.store.judged() if row.judge[0] == self.judge.name]
+            mine = self.store.judged(self.config.judgment_kind, self.bench.name, self.judge.name)
             judge[self.judge.name] = {
                 "identity": self.judge.identity,
                 "sampling": asdict(self.judge.sampling),
@@ -316,17 +242,6 @@ class Job:
                 "config": self.config.public(),
             },
         )
-
-
-def _spec(weights: Weights, shape: Replicas, arguments: dict[str, Any]) -> VllmSpec:
-    return VllmSpec(
-        path=weights.path,
-        revision=weights.revision,
-        chat_template=weights.chat_template,
-        tensor_parallel_size=shape.tensor_parallel_size,
-        pipeline_parallel_size=shape.pipeline_parallel_size,
-        engine_args=arguments,
-    )
 
 
 def _tally(reasons: dict[str, int]) -> str:

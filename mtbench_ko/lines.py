@@ -3,9 +3,9 @@
 Our own fields stand beside theirs and have defaults, so that FastChat's own files are read as they are.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Winner = Literal["model_1", "model_2", "tie", "error"]
 TIE_DELTA = 0.1
@@ -63,7 +63,9 @@ class References(BaseModel):
 
 
 class _JudgedLine(BaseModel):
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    """What scores are made of; the texts of the same line are left out."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     question_id: int
     judge: list[str] = Field(min_length=2, max_length=2)
@@ -83,8 +85,6 @@ class JudgmentLine(_JudgedLine):
     """One line of model_judgment/<judge>_single.jsonl, FastChat's or ours."""
 
     model: str
-    user_prompt: str = ""
-    judgment: str = ""
     score: float
     turn: int
 
@@ -112,3 +112,21 @@ def winner(score_1: float, score_2: float) -> Winner:
 def well_formed(text: str) -> str:
     """`text` with each lone surrogate replaced by U+FFFD, since such text cannot be written as UTF-8."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def describe(error: ValidationError) -> str:
+    """One line that names each faulty field and what is wrong with it."""
+    return "; ".join(
+        f"field '{'.'.join(map(str, e['loc'])) or '(the whole line)'}': {e['msg']}" for e in error.errors()
+    )
+
+
+def well_formed_json(value: Any) -> Any:
+    """A parsed JSON value with every string in it `well_formed`."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, list):
+        return [well_formed_json(item) for item in value]
+    if isinstance(value, dict):
+        return {well_formed_json(key): well_formed_json(item) for key, item in value.items()}
+    return value

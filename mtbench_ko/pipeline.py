@@ -9,7 +9,7 @@ from mtbench_ko.engine import Engine
 from mtbench_ko.generate import Conversation, converse
 from mtbench_ko.judge import Match, Matchmaker, grade
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.records import FailureRecord, Judged
+from mtbench_ko.records import AttemptRecord, FailureRecord, Judged
 from mtbench_ko.store import RunStore
 
 
@@ -102,6 +102,14 @@ class Pipeline:
         while self._judging:
             await asyncio.wait(list(self._judging))
 
+    def close_matches(self) -> None:
+        """No more answers come: comparisons that still lack one have failed, unless they were made before."""
+        if self._matchmaker and not self.stopping:
+            for failure in self._matchmaker.unmatched():
+                if not isinstance(self._store.get(failure.slot), Judged):
+                    self._store.append(failure)
+                    self._miss("failed", failure.reason)
+
     def stop(self) -> None:
         """Begin nothing more; what is in flight may finish."""
         self.stopping = True
@@ -148,12 +156,20 @@ class Pipeline:
         async with same_messages, self._judge_limit:
             if self.stopping:
                 return
-            record = match.taken_over(self._store) or await grade(match, self._judge_engine, self._store.append)
+            record = match.taken_over(self._store) or await grade(
+                match, self._judge_engine, self._keep, lambda: not self.stopping
+            )
+            if record is None:
+                return
             self._store.append(record)
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
         else:
             self._graded(record, record.usage.get("completion_tokens", 0))
+
+    def _keep(self, attempt: AttemptRecord) -> None:
+        self._store.append(attempt)
+        self._progress.tokens += attempt.usage.get("completion_tokens", 0)
 
     def _graded(self, record: Judged, tokens: int = 0) -> None:
         self._progress.judged(tokens)

@@ -36,6 +36,10 @@ class Contestant:
     subject: Subject
     weights: Weights | None
 
+    def shares(self, judge_weights: Weights | None) -> bool:
+        """Whether its engine is the judge's too."""
+        return self.weights is not None and self.weights == judge_weights
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -113,8 +117,10 @@ def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
     )
 
 
-def make_matchmaker(config: RunConfig, bench: Bench, judge: Judge, models: Collection[str]) -> Matchmaker:
-    """What `--mode` asks about the answers of `models`.
+def make_matchmaker(
+    config: RunConfig, bench: Bench, judge: Judge, models: Collection[str], tested: Collection[str]
+) -> Matchmaker:
+    """What `--mode` asks about the answers of `models`; each pair has one of the `tested`.
 
     Raises:
         UsageError: there is nothing to compare.
@@ -125,6 +131,7 @@ def make_matchmaker(config: RunConfig, bench: Bench, judge: Judge, models: Colle
     if baseline and baseline not in models:
         raise UsageError(f"--baseline-model {baseline} has no answers; there are those of {', '.join(models)}")
     pairs = baseline_pairs(models, baseline) if baseline else all_pairs(models)
+    pairs = [pair for pair in pairs if not set(pair).isdisjoint(tested)]
     if not pairs:
         raise UsageError(f"--mode {config.mode} compares two models, and there is {', '.join(models)} alone")
     return PairwiseComparison(bench, judge, pairs)
@@ -147,7 +154,7 @@ def make_plan(
     judge_gpus = (config.judge_num_gpus or 1) if gpus else config.judge_num_gpus
     when: JudgeTime = "endpoint" if judge else "none"
     if judge_weights:
-        if any(contestant.weights == judge_weights for contestant in contestants):
+        if any(contestant.shares(judge_weights) for contestant in contestants):
             when = "shared"
         elif local:
             when = judge_time(nodes, config.num_gpus_per_model, config.num_gpus_total, judge_gpus)

@@ -83,6 +83,16 @@ def game_slot(
     return ("game", bench, first, second, question_id, choice, turn, judge, prompt_set, references, repeat)
 
 
+def pair_order(slot: Slot) -> Slot:
+    """The slot of a game in an order that brings both games of a pair together: they differ in the last element."""
+    return (*slot[:2], tuple(sorted(slot[2:4])), *slot[4:], slot[2])
+
+
+def judge_of(slot: Slot) -> str:
+    """The judge in the slot of a judgment or game: both end with judge, prompt set, references and repeat."""
+    return str(slot[-4])
+
+
 class _Judged(_Journaled):
     """A judge's reply. `judge` is [judge name, prompt name] as in FastChat; `sampling` is what was sent.
 

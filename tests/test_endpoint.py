@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from fake_openai import FakeOpenAI, Reply, completion
+from fake_openai import FakeOpenAI, Fault, Reply, completion
 
 from mtbench_ko.engine.base import Completion, Failure, Sampling
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
@@ -78,6 +78,8 @@ def test_parameter_that_is_merely_echoed_is_kept(model_endpoint: FakeOpenAI) -> 
         (403, "no access", None, "wrong_key", "run"),
         (404, "The model `m` does not exist", "model_not_found", "unknown_model", "run"),
         (429, "You exceeded your current quota", "insufficient_quota", "quota", "run"),
+        (402, "Insufficient Balance", None, "quota", "run"),
+        (403, "Your input was flagged", None, "forbidden", "item"),
         (429, "slow down", None, "rate_limited", "item"),
         (400, "This model's maximum context length is 8 tokens", None, "context_overflow", "item"),
         (500, "boom", None, "api_error", "item"),
@@ -144,7 +146,11 @@ def test_exhausted_quota_is_told_at_once_and_a_busy_server_waited_for(model_endp
     (reply,) = ask(model_endpoint, deadline=1.0)  # the SDK would give up on a wait of more than 120 s
     assert isinstance(reply, Failure)
     assert (reply.reason, reply.scope, len(model_endpoint.requests)) == ("rate_limited", "item", 2)
-    assert "no reply within 1 s" in reply.detail
+    assert "asks to wait 150 s" in reply.detail  # longer than there is time: no slot is held for it
+    model_endpoint.reply = lambda body, number: Fault("silence")
+    (reply,) = ask(model_endpoint, deadline=1.0)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, "no reply within 1 s" in reply.detail) == ("timeout", True)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +181,59 @@ def test_missing_token_counts_are_zero(model_endpoint: FakeOpenAI) -> None:
     (reply,) = ask(model_endpoint)
     assert isinstance(reply, Completion)
     assert reply.usage == {"prompt_tokens": 0, "completion_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"model": 5, "usage": "none"}, None),
+        ({"usage": None}, "답"),
+        ({"usage": {"prompt_tokens": 1.5, "completion_tokens": "2"}}, "답"),
+        ({"choices": None, "error": {"message": "overloaded"}}, None),
+        ({"choices": [None]}, None),
+        ({"choices": {"0": "답"}}, None),
+        ({"choices": [{"message": {"content": ["답"]}}]}, None),
+        (
+            {"choices": [{"message": {"content": [{"type": "text", "text": "평점: "}, {"text": "[[8]]"}]}}]},
+            "평점: [[8]]",
+        ),
+        ({"choices": [{"message": {"content": "\ud83d 반쪽"}, "finish_reason": "stop"}]}, "\ufffd 반쪽"),
+    ],
+)
+def test_odd_200_is_read_or_named_and_never_ends_the_run(
+    model_endpoint: FakeOpenAI, changes: dict[str, Any], text: str | None
+) -> None:
+    whole = {"id": "x", "model": "m", "choices": [{"message": {"content": "답"}, "finish_reason": "stop"}]}
+    model_endpoint.reply = lambda body, number: web.json_response(whole | changes)
+    (reply,) = ask(model_endpoint)
+    if text is None:
+        assert isinstance(reply, Failure)
+        assert reply.reason == "malformed_reply"
+        assert "error" not in changes or "overloaded" in reply.detail
+    else:
+        assert isinstance(reply, Completion)
+        assert reply.text == text
+
+
+def test_half_a_character_in_an_error_can_be_written_down(model_endpoint: FakeOpenAI) -> None:
+    model_endpoint.reply = lambda body, number: refuse("bad \ud83d" + "x" * 10_000)
+    (reply,) = ask(model_endpoint)
+    assert isinstance(reply, Failure)
+    assert reply.detail.encode("utf-8")
+    assert len(reply.detail) <= 2000
+
+
+@pytest.mark.parametrize(
+    ("message", "param", "code", "calls"),
+    [
+        ("top_k must be greater than or equal to 0, got -1", None, None, 2),  # ours: it can go
+        ("decimal above maximum value, expected a value <= 2", "temperature", "decimal_above_max_value", 1),
+    ],
+)
+def test_value_of_the_users_is_never_dropped_silently(
+    model_endpoint: FakeOpenAI, message: str, param: str | None, code: str | None, calls: int
+) -> None:
+    refused = "top_k" if param is None else param
+    model_endpoint.reply = lambda body, number: refuse(message, param, code) if refused in body else "답"
+    ask(model_endpoint)
+    assert len(model_endpoint.requests) == calls

@@ -109,6 +109,11 @@ def test_baseline_is_compared_with_every_other_model_and_not_shown(
     assert {(line["model_1"], line["model_2"]) for line in lines} == {("가", "나"), ("다", "나")}
     models = show(program, "pairwise-baseline", "--baseline-model", "나")
     assert [(name, scores["win"], scores["loss"]) for name, scores in models.items()] == [("가", 16, 0), ("다", 0, 16)]
+    # Naming the baseline, or a model twice, changes nothing.
+    calls = len(judge_endpoint.requests)
+    again = command(judge_endpoint, "pairwise-baseline", "--baseline-model", "나", "--first-n", 4)
+    assert program(*again, "--model-list", "가", "나", "가", "다").returncode == 0
+    assert (len(judge_endpoint.requests), judgments(tmp_path, suffix="pair")) == (calls, lines)
     only = show(program, "pairwise-baseline", "--baseline-model", "나", "--model-list", "다")
     assert list(only) == ["다"]
     calls = len(judge_endpoint.requests)
@@ -121,6 +126,22 @@ def test_baseline_is_compared_with_every_other_model_and_not_shown(
         assert refused.returncode == 2
         assert words in refused.stderr
     assert len(judge_endpoint.requests) == calls
+
+
+def test_comparison_that_lacks_one_answer_is_counted_as_failed_until_it_is_there(
+    program: Program, judge_endpoint: FakeOpenAI, answers: dict[tuple[str, int, int], list[str]], tmp_path: Path
+) -> None:
+    judge_endpoint.reply = verdict("C")
+    file = tmp_path / "outputs" / BENCH / "model_answer" / "가.jsonl"
+    whole = file.read_text()
+    file.write_text("".join(whole.splitlines(keepends=True)[:3]))
+    run = command(judge_endpoint, "pairwise-baseline", "--baseline-model", "나", "--first-n", 4)
+    for text, code, scored, failed in ((file.read_text(), 3, 12, 4), (whole, 0, 16, 0)):
+        file.write_text(text)
+        result = program(*run)
+        assert (result.returncode, "4 no_counterpart" in result.stderr) == (code, failed > 0)
+        counts = show(program, "pairwise-baseline", "--baseline-model", "나")["가"]["counts"]
+        assert counts == {"scored": scored, "unscored": 0, "failed": failed}
 
 
 def test_prompts_of_the_single_type_rate_each_answer_and_tie_within_a_tenth(

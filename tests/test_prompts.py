@@ -9,7 +9,7 @@ from mtbench_ko.bench import Bench, data_root, load_bench, read_lines
 from mtbench_ko.engine import Sampling
 from mtbench_ko.errors import UsageError
 from mtbench_ko.judge import Judge, PairwiseComparison, SingleGrading, all_pairs, load_prompts
-from mtbench_ko.lines import Answer, JudgmentLine
+from mtbench_ko.lines import Answer
 
 
 def judge(file: Path | None = None, pairwise: bool = False) -> Judge:
@@ -41,13 +41,13 @@ def test_upstream_single_prompts_are_rebuilt_byte_for_byte(upstream: Path) -> No
     bench: Bench = load_bench(str(upstream / "mt_bench"))
     grading = SingleGrading(bench, judge(upstream / "judge_prompts.jsonl"))
     answers = stored_answers(folder)
-    stored = [line for _, line in read_lines(folder / "gpt-4_single.jsonl", JudgmentLine)]
+    stored = [json.loads(line) for line in (folder / "gpt-4_single.jsonl").read_text(encoding="utf-8").splitlines()]
     same = 0
     for line in stored:
-        turns = answers[line.model, line.question_id][: line.turn]
-        (match,) = grading.matches(line.model, line.question_id, 0, turns)
-        assert match.prompt.name == line.judge[1]
-        same += match.messages[1]["content"] == line.user_prompt
+        turns = answers[line["model"], line["question_id"]][: line["turn"]]
+        (match,) = grading.matches(line["model"], line["question_id"], 0, turns)
+        assert match.prompt.name == line["judge"][1]
+        same += match.messages[1]["content"] == line["user_prompt"]
     assert same == len(stored) == 800
 
 

@@ -1,7 +1,6 @@
 """Which reference the judge is shown: by source, with errata that apply to the audited texts and to no others."""
 
 import json
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from run_checks import read_jsonl
 from mtbench_ko.bench import load_bench
 from mtbench_ko.errors import UsageError
 
-Write = Callable[..., Path]
 QUESTIONS = [
     {"question_id": 1, "category": "math", "turns": ["1+1은?", "그 두 배는?"], "reference": ["둘", "넷"]},
     {"question_id": 2, "category": "coding", "turns": ["짝수?", "홀수?"]},
@@ -109,6 +107,14 @@ def test_errata_for_other_texts_are_refused_and_are_no_default(bench: Path, line
     default = load_bench(str(bench))
     assert (default.reference_source, default.references[1]) == ("upstream", UPSTREAM[1])
     assert words in default.notes[0]
+
+
+def test_errata_that_contradict_each_other_or_are_none_are_refused(bench: Path) -> None:
+    write(bench / "errata.jsonl", [erratum(1, 1, "2"), erratum(1, 1, "둘")])
+    with pytest.raises(UsageError, match="stands in an earlier line already"):
+        load_bench(str(bench))
+    write(bench / "errata.jsonl", [])
+    assert load_bench(str(bench)).reference_source == "upstream"
 
 
 def test_corrected_without_errata_is_refused(bench: Path) -> None:

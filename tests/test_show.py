@@ -36,7 +36,7 @@ def test_show_gives_exactly_upstreams_means(program: Program, upstream: Path) ->
 
 def test_unscored_is_counted_and_left_out_of_means(tmp_path: Path) -> None:
     path = write(tmp_path / "j_single.jsonl", [judgment(1, 1, 8), judgment(1, 2, -1), judgment(2, 1, 4)])
-    scores = read_scoreboard(path).models["m"]
+    scores = read_scoreboard([path]).models["m"]
     assert (scores.turn_1, scores.turn_2, scores.average) == (6, None, 6)
     assert scores.counts == {"scored": 2, "unscored": 1, "failed": 0}
 
@@ -45,7 +45,7 @@ def test_interval_is_the_bootstrap_over_questions(tmp_path: Path) -> None:
     """Both turns of a question move together, so the interval is as wide as that of the question means."""
     scores = [2, 4, 6, 8] * 20
     lines = [judgment(n, turn, score) for n, score in enumerate(scores) for turn in (1, 2)]
-    low, high = read_scoreboard(write(tmp_path / "j_single.jsonl", lines)).models["m"].ci["average"] or (0, 0)
+    low, high = read_scoreboard([write(tmp_path / "j_single.jsonl", lines)]).models["m"].ci["average"] or (0, 0)
     standard_error = math.sqrt(5) / math.sqrt(80)
     assert (high - low) / 2 == pytest.approx(1.96 * standard_error, rel=0.05)
 
@@ -60,10 +60,10 @@ def test_unlike_judgments_are_never_averaged(tmp_path: Path, change: dict[str, o
     path = write(
         tmp_path / "j_single.jsonl", [judgment(1, 1, 8, **ours), judgment(1, 1, 2, **(ours | change | {"tstamp": 2}))]
     )
-    newest = read_scoreboard(path)
+    newest = read_scoreboard([path])
     assert newest.models["m"].average == 2
     assert (newest.prompt_set, newest.references) != ("p@1", "upstream")  # it names what it shows
-    assert read_scoreboard(path, prompt_set="p@1", references="upstream").models["m"].average == 8
+    assert read_scoreboard([path], prompt_set="p@1", references="upstream").models["m"].average == 8
 
 
 def test_every_format_is_printed_and_nothing_else(program: Program, tmp_path: Path) -> None:

@@ -126,11 +126,11 @@ def test_full_disk_stops_the_run_and_tears_no_record(small_disk: Path) -> None:
             store.append(turn(saved, text="가" * 1000))
     assert saved > 5
     journal = small_disk / "_state" / "journal.jsonl"
-    assert [record.question_id for record in read_journal(journal)] == list(range(saved))
+    assert [record.question_id for _, record in read_journal(journal)] == list(range(saved))
     store.close()
     assert journal.read_bytes().endswith(b"\n")
     (small_disk / "filler").unlink()
     again = RunStore(small_disk)  # once there is room again it goes on
     again.append(turn(saved))
     again.close()
-    assert [record.question_id for record in read_journal(journal)] == list(range(saved + 1))
+    assert [record.question_id for _, record in read_journal(journal)] == list(range(saved + 1))

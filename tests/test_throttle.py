@@ -36,19 +36,39 @@ def test_never_more_in_flight_than_allowed() -> None:
 
 
 def test_pool_slows_as_a_whole_above_five_429s_in_a_hundred_and_speeds_up_again() -> None:
-    throttle = Throttle(80)
-    throttle.heard([LIMITED])
-    throttle.heard([OK] * 200)
-    throttle.heard(([LIMITED] * 5 + [OK] * 95) * 2)
-    assert throttle.parallel == 80  # lone ones concern their own call
-    throttle.heard([LIMITED] * 6)
-    assert throttle.parallel == 40
-    throttle.heard([LIMITED] * 6 * 10)
-    assert throttle.parallel == 1
-    throttle.heard([OK] * 300)
-    assert throttle.parallel == 1 + 3 * 8
-    throttle.heard([OK] * 2000)
-    assert throttle.parallel == 80
+    async def go() -> None:
+        throttle = Throttle(80)
+        done = asyncio.Event()
+
+        async def call() -> None:
+            async with throttle.admitted():
+                await done.wait()
+
+        calls = [asyncio.create_task(call()) for _ in range(80)]
+        await asyncio.sleep(0)
+        throttle.heard([LIMITED])
+        throttle.heard([OK] * 200)
+        throttle.heard(([LIMITED] * 5 + [OK] * 95) * 2)
+        assert throttle.parallel == 80  # lone ones concern their own call
+        throttle.heard([LIMITED] * (6 + 80))
+        assert throttle.parallel == 56  # once for all that were in flight
+        throttle.heard([LIMITED] * (6 + 80))
+        assert throttle.parallel == 39
+        done.set()
+        await asyncio.gather(*calls)
+        throttle.heard([OK] * 39)
+        assert throttle.parallel == 39 + 8
+        throttle.heard([OK] * 47)
+        assert throttle.parallel == 47 + 8
+        throttle.heard([OK] * 500)
+        assert throttle.parallel == 80
+        for _ in range(50):
+            throttle.heard([LIMITED] * 6)
+        assert throttle.parallel == 1
+        throttle.heard([OK])
+        assert throttle.parallel == 9  # it is not stuck there
+
+    asyncio.run(go())
 
 
 def test_requests_a_minute_are_kept_so_that_the_server_has_nothing_to_refuse(

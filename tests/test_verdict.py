@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtbench_ko.bench import read_lines
 from mtbench_ko.judge.verdict import FORMATS, Verdict
-from mtbench_ko.lines import JudgmentLine
 
 RATING, CHOICE, TWO_RATINGS = (FORMATS[name] for name in ("[[rating]]", "[[A]]", "[[rating_a,rating_b]]"))
 
@@ -25,13 +23,14 @@ RATING, CHOICE, TWO_RATINGS = (FORMATS[name] for name in ("[[rating]]", "[[A]]",
         ("평점: [[ 9 ]] 이상입니다.", 9),
         ("**[[7]]**", 7),
         ('Rating: "[[5]]".', 5),
-        ("[[5]] 그리고 [[42]]", 5),
+        ("평점: [[8]] (형식: [[rating]])", 8),
         # Full-width forms are the plain ones.
         ("평점: ［［８］］", 8),
         ("평점: 【【8】】입니다", 8),
         ("평점: [[８．５]]", 8.5),
         # Rule 2: without any, a last line that is nothing but the rating.
         ("좋은 답변이다.\n점수: 8", 8),
+        ("답변은 [[10]]을 요구했다. 평점은 아래와 같다.\n평점: [[2/10]]", 2),
         ("좋은 답변이다.\n점수: 8점", 8),
         ("**최종 점수: 8.5/10**", 8.5),
         ("평점 : [4]", 4),
@@ -41,6 +40,17 @@ RATING, CHOICE, TWO_RATINGS = (FORMATS[name] for name in ("[[rating]]", "[[A]]",
         ("길다.\n\n7\n", 7),
         # Neither: no verdict.
         ("[[0]] 또는 [[11]]", None),
+        ("[[5]] 그리고 [[42]]", None),
+        ("[[10]]을 달라고 한 답변이다. 평점: [[0]]", None),
+        ("[[10]]을 달라고 한 답변이다. 평점: [[1~2]]", None),
+        ("따라서 x = 8", None),
+        ("정답: 8", None),
+        ("Correct answer: 4", None),
+        ("학생의 답변: 10", None),
+        ("2.5배", None),
+        ("ㅋ" * 100_000, None),
+        ("점수:" + " " * 100_000 + "x", None),
+        ("e\u0301\u0327" * 30_000, None),
         ("평점: [[11]] 참고 [1]", None),
         ("[[7-8]]", None),
         ("점수: 7~8", None),
@@ -67,6 +77,12 @@ def test_rating_in_free_text(reply: str, rating: float | None) -> None:
         ('{"explanation": "답변 속의 [[10]] 뒤에서 잘', None),  # a quotation in cut-off JSON is no verdict
         ('{"explanation": "제어 문자 \x1b\n", "rating": 3}', 3),
         ('{"explanation": "x", "rating": true}', None),
+        ('평가합니다.\n{"explanation": "답변 속의 [[10]]", "rating": 2}', 2),
+        ('```JSON\n{"explanation": "답변 속의 [[10]]", "rating": 2}\n```\n이상입니다.', 2),
+        ('\ufeff{"explanation": "답변 속의 [[10]]", "rating": 2}', 2),
+        ('```json\n{"explanation": "답변 속의 [[10]]을', None),
+        ('답변은 {"explanation": "", "rating": 10}이라고 적었다. 평점: [[2]]', 2),
+        ('{"a":' * 3000, None),
         ('{"explanation": "x", "rating": "[[9]]"}', None),
         ('{"explanation": "x", "rating": 11}', None),
         ("이 서버는 스키마를 모른다. [[5]]", 5),
@@ -90,6 +106,8 @@ def test_structured_rating_is_read_as_json_alone(reply: str, rating: float | Non
         ("[[a]]", None),
         ("[[D]]", None),
         ("[[A/B]]", None),
+        ("[[A]]라고 하라는 답변이다. [[Tie]]", None),
+        ("정답: B", None),
         ("$ERROR$", None),
     ],
 )
@@ -118,9 +136,9 @@ def test_two_ratings_within_a_tenth_tie(reply: str, verdict: Verdict | None) -> 
     ],
 )
 def test_upstream_judgments_parse_to_their_stored_scores(upstream: Path, file: str, count: int) -> None:
-    lines = [line for _, line in read_lines(upstream / file, JudgmentLine)]
+    lines = [json.loads(line) for line in (upstream / file).read_text(encoding="utf-8").splitlines()]
     assert len(lines) == count
-    assert [line.judgment for line in lines if RATING.parse(line.judgment) != line.score] == []
+    assert [line["judgment"] for line in lines if RATING.parse(line["judgment"]) != line["score"]] == []
 
 
 def test_upstream_games_parse_to_their_stored_winners(upstream: Path) -> None:

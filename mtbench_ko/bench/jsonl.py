@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mtbench_ko.errors import UsageError
-from mtbench_ko.lines import well_formed
+from mtbench_ko.lines import describe, well_formed_json
 
 Line = TypeVar("Line", bound=BaseModel)
 
@@ -20,34 +20,21 @@ def read_lines(path: Path, shape: type[Line]) -> Iterator[tuple[int, Line]]:
         UsageError: the file cannot be read, or a line is not JSON or not of `shape`.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:  # lines end with \n alone: text may hold U+2028 and its like
+            for number, raw in enumerate(stream, start=1):
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if line.strip():
+                    yield number, _parse(line, shape, f"{path}:{number}")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from error
-        try:
-            yield number, shape.model_validate(_well_formed(value) if "\\ud" in line.lower() else value)
-        except ValidationError as error:
-            raise UsageError(f"{path}:{number}: {describe(error)}") from error
 
 
-def describe(error: ValidationError) -> str:
-    """One line that names each faulty field and what is wrong with it."""
-    return "; ".join(
-        f"field '{'.'.join(map(str, e['loc'])) or '(the whole line)'}': {e['msg']}" for e in error.errors()
-    )
-
-
-def _well_formed(value: Any) -> Any:
-    if isinstance(value, str):
-        return well_formed(value)
-    if isinstance(value, list):
-        return [_well_formed(item) for item in value]
-    if isinstance(value, dict):
-        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
-    return value
+def _parse(line: str, shape: type[Line], where: str) -> Line:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+    try:
+        return shape.model_validate(well_formed_json(value) if "\\ud" in line.lower() else value)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {describe(error)}") from error

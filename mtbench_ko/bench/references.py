@@ -110,9 +110,13 @@ def _overlay(
 ) -> tuple[dict[int, list[str]], str | None]:
     """`texts` with the corrections of `errata`, and where they do not fit these texts, if anywhere."""
     corrected = {number: list(turns) for number, turns in texts.items()}
+    seen = set()
     for line, erratum in read_lines(errata, _Erratum):
         number, turn = erratum.question_id, erratum.turn
         where = f"{errata}:{line}: question {number}, turn {turn}"
+        if (number, turn) in seen:
+            raise UsageError(f"{where}: stands in an earlier line already")
+        seen.add((number, turn))
         question = questions.get(number)
         if question is None or number not in texts or turn > min(len(question.turns), len(texts[number])):
             return corrected, f"{where}: the set has no such reference"
@@ -121,7 +125,7 @@ def _overlay(
         if sha256_text(texts[number][turn - 1]) != erratum.upstream.reference_sha256:
             return corrected, f"{where}: the reference is not the one that was audited"
         corrected[number][turn - 1] = erratum.reference
-    return corrected, None
+    return corrected, None if seen else f"{errata}: there are none in it"
 
 
 def _reference_file(folder: Path, model: str | None) -> Path:

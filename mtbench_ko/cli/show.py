@@ -1,4 +1,4 @@
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -9,7 +9,11 @@ from mtbench_ko.errors import UsageError
 
 
 @click.command("show")
-@settings("answers", "storage", fields=("bench_name", "judge_model", "mode", "baseline_model", "output"))
+@settings("answers", "storage", fields=("bench_name", "judge_model", "mode", "baseline_model"))
+@click.option(
+    "--output", "outputs", multiple=True, default=["outputs"], envvar="MTBENCH_KO_OUTPUT", show_default=True,
+    help="A run, directory or s3://bucket/prefix. Repeat for several as one table.",
+)  # fmt: skip
 @click.option("--input-file", type=click.Path(), help="A judgment file; needs no bench.")
 @click.option("--prompt-set", help="Judgments made with these prompts; default: the newest.")
 @click.option("--references", help="Judgments made with this source of references; default: the newest.")
@@ -18,30 +22,34 @@ from mtbench_ko.errors import UsageError
 def command(
     context: click.Context,
     /,
+    outputs: tuple[str, ...],
     input_file: str | None,
     prompt_set: str | None,
     references: str | None,
     format: str,
     **_: object,
 ) -> None:
-    """Print the scores of an output, or of any FastChat judgment file."""
-    for name in ("input_file", "prompt_set", "references", "format"):
+    """Print the scores of one or more outputs, or of any FastChat judgment file."""
+    for name in ("outputs", "input_file", "prompt_set", "references", "format"):
         context.params.pop(name)
     config = read_config(context)
     from mtbench_ko.report import read_scoreboard, render
     from mtbench_ko.store import failures_path, readable
 
     bench = None if input_file else _bench(config)
-    with readable(config) if bench else nullcontext(Path()) as output:
+    with ExitStack() as stack:
+        folders = [
+            stack.enter_context(readable(config.model_copy(update={"output": output}))) for output in outputs if bench
+        ]
         board = read_scoreboard(
-            Path(input_file) if input_file else _judgment_file(config, output, str(bench)),
+            [Path(input_file)] if input_file else [_judgment_file(config, folder, str(bench)) for folder in folders],
             mode=config.mode,
             baseline=config.baseline_model,
             bench=bench,
             models=config.model_list or None,
             prompt_set=prompt_set,
             references=references,
-            failures=failures_path(output) if bench else None,
+            failures=[failures_path(folder) for folder in folders] if bench else [],
         )
     click.echo(render(board, format), nl=False)
 

@@ -4,10 +4,13 @@ import re
 from typing import Any
 
 from mtbench_ko.engine.base import Failure
+from mtbench_ko.lines import well_formed
 
 QUOTA = "insufficient_quota"
 CONTENT_FILTER = "content_filter"  # Azure's code for a prompt that its filter withholds
 _FATAL_CODES = {QUOTA: "quota", "model_not_found": "unknown_model", "invalid_api_key": "wrong_key"}
+_ABOUT_CONTENT = re.compile("flagged|moderation|content|policy|<html", re.IGNORECASE)
+DETAIL = 2000  # characters: some servers echo the prompt
 _OVERFLOW = ("maximum context length", "context_length_exceeded", "longer than the maximum model length")
 
 
@@ -15,10 +18,14 @@ def classify(error: Any) -> Failure:
     """The failure that an SDK error is. Errors that every call would meet have the scope "run"."""
     import openai
 
-    detail = f"{type(error).__name__}: {error}"
-    code = getattr(error, "code", None)
-    if code in _FATAL_CODES:
-        return Failure(_FATAL_CODES[code], detail, scope="run")
+    detail = well_formed(f"{type(error).__name__}: {error}")[:DETAIL]
+    for code in (getattr(error, "code", None), getattr(error, "type", None)):
+        if code in _FATAL_CODES:
+            return Failure(_FATAL_CODES[code], detail, scope="run")
+    if getattr(error, "status_code", None) == 402:
+        return Failure("quota", detail, scope="run")
+    if isinstance(error, openai.PermissionDeniedError) and (_ABOUT_CONTENT.search(detail) or not error.body):
+        return Failure("forbidden", detail)  # a moderator or a firewall, which looks at what is said
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return Failure("wrong_key", detail, scope="run")
     if isinstance(error, openai.NotFoundError):
@@ -39,8 +46,12 @@ def refuses(error: Any, parameter: str) -> bool:
     """Whether a 400 says that the endpoint does not take `parameter`; merely echoing it is not enough."""
     if _overflow(error):
         return False
-    if error.param:
-        return str(error.param).partition(".")[0] == parameter
+    if parameter == "top_k":  # ours alone: whatever is wrong with it, it can go
+        return "top_k" in str(error)
+    if error.param and str(error.param).partition(".")[0] != parameter:
+        return False
+    if error.param and str(error.code).startswith("unsupported"):
+        return True
     no = r"(unsupported|not supported|does not support|unknown|unrecognized|unexpected|not permitted|invalid schema)"
     near = rf"{no}[^.]{{0,40}}\b{parameter}\b|\b{parameter}\b[^.]{{0,60}}{no}"
     return re.search(near, str(error), re.IGNORECASE) is not None

@@ -1,6 +1,6 @@
 """The one protocol of every engine: messages and sampling in, a completion out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 Message = dict[str, str]
@@ -41,6 +41,14 @@ class Completion:
     sampling: dict[str, Any]
     model: str
     structured: bool = False
+
+    def after(self, wasted: dict[str, int]) -> "Completion":
+        """The same, its price including what tries before it took."""
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + wasted.get("prompt_tokens", 0),
+            completion_tokens=self.completion_tokens + wasted.get("completion_tokens", 0),
+        )
 
     @property
     def usage(self) -> dict[str, int]:

@@ -27,7 +27,7 @@ class Inbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._something = asyncio.Event()
         self._finished: dict[int, Completion | Failure] = {}
-        self.statuses: list[int] = []
+        self._statuses: list[int] = []
 
     def put(self, calls: dict[int, Call]) -> None:
         for number, call in calls.items():
@@ -35,14 +35,19 @@ class Inbox:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def heard(self, status: int) -> None:
+        """Tell the HTTP status of a reply with the next message; a refusal (429) is news of its own."""
+        self._statuses.append(status)
+        if status == 429:
+            self._something.set()
+
     async def take(self) -> Finished:
-        """All replies since the last time; waits for the first."""
+        """All replies and statuses since the last time; waits for the first."""
         await self._something.wait()
         self._something.clear()
-        finished = Finished(self._finished, self.statuses.copy())
-        self._finished = {}
-        self.statuses.clear()
-        return finished
+        finished, self._finished = self._finished, {}
+        statuses, self._statuses = self._statuses, []
+        return Finished(finished, statuses)
 
     async def _run(self, number: int, call: Call) -> None:
         try:

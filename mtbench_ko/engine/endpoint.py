@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
@@ -11,8 +12,7 @@ from mtbench_ko.engine.api_errors import CONTENT_FILTER, QUOTA, classify
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
 from mtbench_ko.engine.batched import Call, Finished, Inbox
 from mtbench_ko.engine.parameters import Parameters, sent_sampling
-from mtbench_ko.engine.thinking import split_thinking
-from mtbench_ko.lines import well_formed
+from mtbench_ko.engine.replies import read_reply
 from mtbench_ko.urls import without_secrets
 
 _NO_COMPLETION = ("malformed_reply", "empty_reply")
@@ -93,18 +93,24 @@ class EndpointReplica:
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion | Failure:
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._spec.deadline
         last = Failure("timeout", "no reply at all")
         try:
-            async with asyncio.timeout(self._spec.deadline):
+            async with asyncio.timeout_at(until):
                 for pause in _PAUSES:
                     reply = await self._once(messages, sampling, schema)
                     while isinstance(reply, _TryLater):
                         last = reply.failure
+                        if clock() + reply.seconds > until:
+                            return replace(last, detail=f"asks to wait {reply.seconds:.0f} s; {last.detail}")
                         await asyncio.sleep(reply.seconds)
                         reply = await self._once(messages, sampling, schema)
-                    if isinstance(reply, Completion) or reply.reason not in _NO_COMPLETION:
-                        return reply
-                    last = reply
+                    if isinstance(reply, Completion):
+                        return reply.after(last.usage)
+                    last = replace(reply, usage=dict(Counter(last.usage) + Counter(reply.usage)))
+                    if reply.reason not in _NO_COMPLETION:
+                        return last
                     await asyncio.sleep(pause)
         except TimeoutError:
             return replace(last, detail=f"no reply within {self._spec.deadline:.0f} s; last: {last.detail}")
@@ -120,7 +126,7 @@ class EndpointReplica:
 
         body = self._parameters.body(sampling, schema)
         try:
-            reply: Any = await self._client.chat.completions.create(
+            reply = await self._client.chat.completions.with_raw_response.create(
                 model=self._spec.model, messages=cast(Any, messages), **body
             )
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
@@ -134,47 +140,17 @@ class EndpointReplica:
             return failure if failure.scope == "run" else _TryLater(failure, _seconds(error.response))
         except openai.OpenAIError as error:
             return self._failure(error)
-        except ValueError as error:  # a body that is not JSON (the SDK lets json.JSONDecodeError through)
-            return Failure("malformed_reply", f"{type(error).__name__}: {error}")
-        return self._completion(reply, messages, body)
+        return read_reply(reply.text, self._spec.model, messages, body)
 
     async def _heard(self, response: Any) -> None:
         """See every HTTP reply, those that the SDK retries too."""
-        self._inbox.statuses.append(response.status_code)
+        self._inbox.heard(response.status_code)
         if response.status_code == 429 and QUOTA.encode() in await response.aread():
             response.headers["x-should-retry"] = "false"  # the SDK obeys; no waiting brings the money back
 
     def _failure(self, error: Any) -> Failure:
         failure = classify(error)
         return replace(failure, detail=failure.detail.replace(self._spec.api_key, "***"))
-
-    def _completion(self, reply: Any, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
-        choices = getattr(reply, "choices", None)
-        if not choices or choices[0].message is None:
-            return Failure("malformed_reply", "the reply has no choices")
-        message, finish = choices[0].message, choices[0].finish_reason
-        refusal = getattr(message, "refusal", None)
-        thinking = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
-        usage = {
-            "prompt_tokens": getattr(reply.usage, "prompt_tokens", 0) or 0,
-            "completion_tokens": getattr(reply.usage, "completion_tokens", 0) or 0,
-        }
-        text = message.content
-        if not text and refusal:
-            text, finish = refusal, "refusal"
-        if text is None and not thinking and finish not in ("length", CONTENT_FILTER):
-            return Failure("empty_reply", "the endpoint sent neither text nor thinking", usage=usage)
-        text, inline = split_thinking(well_formed(text or ""))
-        return Completion(
-            text=text,
-            reasoning=well_formed(thinking) if thinking else inline,
-            finish_reason=finish,
-            messages=messages,
-            sampling=sent_sampling(body),
-            model=reply.model or self._spec.model,
-            structured="response_format" in body,
-            **usage,
-        )
 
 
 def _withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:

@@ -87,7 +87,9 @@ class Match(ABC):
         """The verdict that the same messages got elsewhere: under another source of references, or of a pair's other
         comparison. It is taken over, and its price not."""
         same = store.scored(self.slot[0], self.key)
-        return same and same.model_copy(update=self.about() | self.made_with() | self.subject() | {"usage": {}})
+        if same is None or same.slot == self.slot:
+            return same
+        return same.model_copy(update=self.about() | self.made_with() | self.subject() | {"usage": {}})
 
     def about(self) -> dict[str, Any]:
         """The fields that say what a record of this match is about."""
@@ -136,11 +138,13 @@ def put_question(
     }
 
 
-async def grade(match: Match, engine: Completer, keep: Callable[[AttemptRecord], None]) -> Judged | FailureRecord:
+async def grade(
+    match: Match, engine: Completer, keep: Callable[[AttemptRecord], None], may_go_on: Callable[[], bool]
+) -> Judged | FailureRecord | None:
     """Ask the judge until it gives a verdict, at most `attempts` times; `keep` is given the replies before the last.
 
     A reply without a verdict is `unscored`, no reply a failure; neither is a score. Every attempt is the same call:
-    what differs is the judge's chance.
+    what differs is the judge's chance. `may_go_on` is asked before another attempt; None if it may not.
     """
     format = FORMATS[match.prompt.output_format]
     for attempt in range(1, match.judge.attempts + 1):
@@ -167,6 +171,8 @@ async def grade(match: Match, engine: Completer, keep: Callable[[AttemptRecord],
         if reason is None or attempt == match.judge.attempts:
             break
         keep(AttemptRecord(**match.about(), model=match.model, judge=match.judge.name, number=attempt, **said))
+        if not may_go_on():
+            return None
     return match.record(
         verdict,
         outcome="unscored" if reason else "scored",

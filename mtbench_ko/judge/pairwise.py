@@ -1,15 +1,15 @@
 """Pairwise comparison: two games for each turn of each pair, which show the answers in both orders."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Literal
 
 from mtbench_ko.bench import Bench
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.judge.match import Judge, Match, conversation_slots, put_question
 from mtbench_ko.judge.verdict import Verdict
-from mtbench_ko.records import GameRecord, Slot, game_slot
+from mtbench_ko.records import FailureRecord, GameRecord, Slot, game_slot
 
 Pair = tuple[str, str]
 
@@ -80,15 +80,35 @@ class PairwiseComparison:
                 games += self._games(pair, question_id, choice, [texts[: len(answers)] for texts in held])
         return games
 
-    def unmatched(self) -> int:
-        """Comparisons that lack the answer of one side."""
-        sides = {name for pair in self._pairs for name in pair}
-        seen = {(question_id, choice) for name, question_id, choice in self._answers if name in sides}
-        return sum(
-            abs(len(self._answers.get((a, *what), [])) - len(self._answers.get((b, *what), [])))
-            for a, b in self._pairs
-            for what in seen
-        )
+    def unmatched(self) -> Iterator[FailureRecord]:
+        """A failure for each comparison that lacks the answer of one side."""
+        seen = {(question_id, choice) for _, question_id, choice in self._answers}
+        for pair, (question_id, choice) in product(self._pairs, sorted(seen)):
+            lengths = [len(self._answers.get((name, question_id, choice), [])) for name in pair]
+            for turn in range(min(lengths) + 1, max(lengths) + 1):
+                yield FailureRecord(
+                    bench=self._bench.name,
+                    question_id=question_id,
+                    choice=choice,
+                    turn=turn,
+                    key="",
+                    model=pair[0],
+                    stage="judgment",
+                    failed_slot=list(
+                        game_slot(
+                            self._bench.name,
+                            *pair,
+                            question_id,
+                            choice,
+                            turn,
+                            self._judge.name,
+                            self._judge.prompts.name,
+                            self._bench.reference_source,
+                        )
+                    ),
+                    reason="no_counterpart",
+                    detail=f"{pair[lengths[0] > lengths[1]]} has no answer to it",
+                )
 
     def _games(self, pair: Pair, question_id: int, choice: int, held: list[list[str]]) -> list[Game]:
         turn = len(held[0])

@@ -1,6 +1,6 @@
 """Single-answer grading: one judgment for each turn of each answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from mtbench_ko.bench import Bench
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.judge.match import Judge, Match, conversation_slots, put_question
 from mtbench_ko.judge.verdict import Verdict
-from mtbench_ko.records import JudgmentRecord, Slot, judgment_slot
+from mtbench_ko.records import FailureRecord, JudgmentRecord, Slot, judgment_slot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,9 @@ class SingleGrading:
         """How many matches answers with so many `turns` a model will make."""
         return sum(turns.values())
 
-    def unmatched(self) -> int:
-        """Answers that nothing can be asked about."""
-        return 0
+    def unmatched(self) -> Iterable[FailureRecord]:
+        """Nothing: each answer is judged by itself."""
+        return ()
 
     def matches(self, model: str, question_id: int, choice: int, answers: Sequence[str]) -> list[SingleMatch]:
         """The match about turn len(answers): the judge sees the turns up to there and no thinking."""

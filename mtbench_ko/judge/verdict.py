@@ -3,18 +3,17 @@
 A reply that was constrained to a schema is read as JSON alone: brackets in its explanation are quotations. Free
 text follows FastChat's formats, with two rules:
 
-1. The last well-formed `[[…]]` counts: what a judge quotes, an answer's own `[[10]]` for example, comes before its
-   conclusion.
-2. Without any, the last line counts if it is nothing but the verdict, with or without a label: `점수: 8`,
+1. The last `[[…]]` counts, if it is well-formed: what a judge quotes, an answer's own `[[10]]` for example, comes
+   before its conclusion. When the last one is malformed or out of range (`[[0]]`, `[[7-8]]`), none before it counts.
+2. Otherwise the last line counts if it is nothing but the verdict, with or without a label: `점수: 8`,
    `Rating: [8]`, `[[8/10]]`, `**최종 판정: A**`.
 
-Full-width forms (`［［８］］`, `【【8】】`) are read as their plain ones. A range, a number outside 1..10 or a number
-in the middle of a sentence is no verdict.
+Full-width forms (`［［８］］`, `【【8】】`) are read as their plain ones. A range, a number outside 1..10, a number
+in the middle of a sentence or after any other word (`정답: 8`) is no verdict.
 """
 
 import json
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from typing import Any, Literal
 
@@ -25,55 +24,69 @@ Verdict = float | Preference
 
 LOWEST, HIGHEST = 1, 10
 
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_OF_TEN = r"(?:\s*/\s*10)?\s*점?"
-_LABEL = r"(?:[^\W\d_]+\s*){0,3}[:=]\s*"  # 점수:  최종 평점:  My final rating:
+_NUMBER = r"(\d{1,3}(?:\.\d{1,3})?)"
+_OF_TEN = r"(?: ?/ ?10)? ?점?"
+_LABEL = (
+    r"(?:(?:최종|종합|총|전체|final|overall|my) ?)*"
+    r"(?:점수|평점|평가|판정|결론|승자|rating|score|verdict|winner|evaluation)(?:는|은)? ?[:=] ?"
+)
 _DECORATION = "*_#`\"' ."
-_BRACKETS = str.maketrans("【】〔〕", "[][]")
+_LAST_LINE = 100  # characters: a longer one says more than a verdict
+_PLAIN = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maketrans("【】〔〕", "[][]")
 
 
 class Format(ABC):
     """A kind of verdict, named by the `output_format` of judge prompts. `schema` asks for it as JSON."""
 
     schema: dict[str, Any]
+    _pattern: str
+    _mark: str  # what a [[…]] that is meant as a verdict contains
+    _unit = ""  # what may follow the verdict where it stands alone
 
     def parse(self, reply: str, structured: bool = False) -> Verdict | None:
         """The verdict in `reply`, None if it holds none. `structured`: the reply was constrained to `schema`."""
-        if structured:
-            fenced = re.fullmatch(r"\s*```(?:json)?\s*(\{.*\})\s*```\s*", reply, re.DOTALL)
-            body = fenced[1] if fenced else reply
-            if body.lstrip().startswith("{"):
-                return self._structured(body)
-        text = unicodedata.normalize("NFKC", reply).translate(_BRACKETS)
-        return self._last_bracketed(text) or self._last_line(text)
+        body = _json_part(reply)
+        if body is not None and (structured or reply.lstrip().startswith("{")):
+            verdict = self._structured(body)
+            if verdict is not None or '"explanation"' in body:  # cut off or broken: what it quotes is no verdict
+                return verdict
+        text = reply.translate(_PLAIN)
+        last = next(iter(re.findall(rf"\[\[([^\[\]]*{self._mark}[^\[\]]*)\]\]", text)[-1:]), None)
+        if last is not None:
+            match = re.fullmatch(self._pattern, last.strip())
+            if match and (verdict := self._of_match(match)) is not None:
+                return verdict
+        return self._last_line(text)
 
     def _structured(self, body: str) -> Verdict | None:
         try:
-            fields = json.loads(body, strict=False)  # grammars let control characters into strings
-            return self._of_fields(fields)
-        except (ValueError, KeyError, TypeError):
+            return self._of_fields(json.loads(body, strict=False))  # grammars let control characters into strings
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def _last_bracketed(self, text: str) -> Verdict | None:
-        verdicts = [self._of_match(match) for match in re.finditer(rf"\[\[\s*{self._pattern}\s*\]\]", text)]
-        return next((verdict for verdict in reversed(verdicts) if verdict is not None), None)
-
     def _last_line(self, text: str) -> Verdict | None:
-        line = text.rstrip().rpartition("\n")[2].strip(_DECORATION)
-        match = re.fullmatch(rf"(?:{_LABEL})?[{_DECORATION}]*\[{{0,2}}\s*{self._lone_pattern}\s*\]{{0,2}}", line)
+        line = text.rstrip()[-_LAST_LINE - 1 :].rpartition("\n")[2].strip(_DECORATION)
+        if len(line) > _LAST_LINE:
+            return None
+        label = re.match(_LABEL, line, re.IGNORECASE)
+        rest = line[label.end() :].strip(_DECORATION) if label else line
+        match = re.fullmatch(rf"\[{{0,2}} ?{self._pattern}{self._unit} ?\]{{0,2}}", rest)
         return self._of_match(match) if match else None
-
-    @property
-    def _lone_pattern(self) -> str:
-        return self._pattern
-
-    _pattern: str
 
     @abstractmethod
     def _of_match(self, match: re.Match[str]) -> Verdict | None: ...
 
     @abstractmethod
     def _of_fields(self, fields: dict[str, Any]) -> Verdict | None: ...
+
+
+def _json_part(reply: str) -> str | None:
+    """From the first brace to the last, of a reply that begins or ends with JSON, in a fence or bare."""
+    bare = reply.strip("\ufeff `\n\r\t")
+    if reply.lstrip("\ufeff \n\r\t").startswith(("{", "```")) or bare.endswith("}"):
+        begin, end = reply.find("{"), reply.rfind("}")
+        return reply[begin : end + 1 if end > begin else None] if begin >= 0 else None
+    return None
 
 
 def _schema(**verdict: Any) -> dict[str, Any]:
@@ -99,7 +112,8 @@ class Rating(Format):
 
     schema = _schema(rating=_RATING)
     _pattern = _NUMBER
-    _lone_pattern = _NUMBER + _OF_TEN
+    _mark = r"\d"
+    _unit = _OF_TEN
 
     def _of_match(self, match: re.Match[str]) -> float | None:
         return _rating(float(match[1]))
@@ -113,6 +127,7 @@ class Choice(Format):
 
     schema = _schema(verdict={"type": "string", "enum": ["A", "B", "C"]})
     _pattern = "([ABC])"
+    _mark = r"\w"
 
     def _of_match(self, match: re.Match[str]) -> Preference | None:
         return self._of_fields({"verdict": match[1]})
@@ -128,7 +143,8 @@ class TwoRatings(Format):
     """`[[rating_a,rating_b]]`: the higher one is better."""
 
     schema = _schema(rating_a=_RATING, rating_b=_RATING)
-    _pattern = rf"{_NUMBER}\s*,\s*{_NUMBER}"
+    _pattern = rf"{_NUMBER} ?, ?{_NUMBER}"
+    _mark = r"\d"
 
     def _of_match(self, match: re.Match[str]) -> Preference | None:
         return self._of_fields({"rating_a": float(match[1]), "rating_b": float(match[2])})

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes | Iterable[bytes]) -> None:
     """Replace `path` by a file holding `content`; the folder is made if need be."""
+    if isinstance(content, str):
+        content = content.encode("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as stream:
-        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+        stream.writelines([content] if isinstance(content, bytes) else content)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
@@ -20,7 +22,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def write_jsonl(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     """Replace `path` by one JSON object a line."""
-    write_atomically(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_atomically(path, (json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n" for line in lines))
 
 
 def file_name(name: str) -> str:

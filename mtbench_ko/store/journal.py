@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from mtbench_ko.errors import MtBenchError, Stopped, UsageError
 from mtbench_ko.records import JOURNAL_LINE, JournalLine
 
+Span = tuple[int, int]
+"""Where a line stands: its offset and length in bytes."""
+
 _SYNC_SECONDS = 1.0
 
 
@@ -29,13 +32,14 @@ class Journal:
         self.path = folder / "journal.jsonl"
         self._lock = _lock(folder / "lock")
         cut_torn_tail(self.path)
-        self._stream = self.path.open("ab", buffering=0)
+        self._stream = self.path.open("ab+", buffering=0)
         self._synced = time.monotonic()
 
-    def append(self, record: JournalLine) -> None:
+    def append(self, record: JournalLine) -> Span:
         """Raises Stopped when the disk is full: nothing half-written stays behind."""
         start = os.fstat(self._stream.fileno()).st_size
         line = record.model_dump_json().encode("utf-8") + b"\n"
+        span = start, len(line)
         try:
             while line:  # a write may take only a part of it
                 line = line[self._stream.write(line) :]
@@ -46,6 +50,12 @@ class Journal:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise Stopped(f"{self.path}: the disk is full; all before this record is saved") from error
             raise
+        return span
+
+    def read(self, span: Span) -> JournalLine:
+        """The record at `span`."""
+        offset, length = span
+        return JOURNAL_LINE.validate_json(os.pread(self._stream.fileno(), length, offset))
 
     def sync(self) -> None:
         os.fsync(self._stream.fileno())
@@ -58,8 +68,8 @@ class Journal:
         self._lock.close()
 
 
-def read_journal(path: Path) -> Iterator[JournalLine]:
-    """Every record in order; a torn last line is what was being written when the writer died, and is left out.
+def read_journal(path: Path) -> Iterator[tuple[Span, JournalLine]]:
+    """Every record in order, and where it stands; a torn last line, which its writer was writing, is left out.
 
     Raises:
         MtBenchError: a line before the last one is damaged.
@@ -67,16 +77,18 @@ def read_journal(path: Path) -> Iterator[JournalLine]:
     if not path.exists():
         return
     with path.open("rb") as stream:
+        offset = 0
         for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
                 return
             try:
-                yield JOURNAL_LINE.validate_json(line)
+                yield (offset, len(line)), JOURNAL_LINE.validate_json(line)
             except ValidationError as error:
                 raise MtBenchError(
                     f"{path}:{number}: damaged journal line ({error.errors()[0]['msg']}). Nothing was changed. "
                     f"Remove that line to do its item again"
                 ) from error
+            offset += len(line)
 
 
 def cut_torn_tail(path: Path) -> None:

@@ -1,13 +1,13 @@
 """The lines of FastChat's judgment files, made from the journal. Judgments of answers since replaced are left out."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.lines import Winner, winner
-from mtbench_ko.records import GameRecord, JudgmentRecord, TurnRecord
-from mtbench_ko.store.views import turns_by, whole_choices
+from mtbench_ko.records import GameRecord, JudgmentRecord, Slot, TurnRecord, pair_order
+from mtbench_ko.store.views import whole_choices
 
 _OF_A_REPLY = ("reason", "attempts", "finish_reason", "usage")
 _JUDGMENT_FIELDS = (
@@ -17,29 +17,27 @@ _JUDGMENT_FIELDS = (
 _PAIR_FIELDS = ("question_id", "judge", "turn", "choice", "repeat", "prompt_set", "references")
 
 
-def judgment_lines(judgments: Iterable[JudgmentRecord], turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:
+def judgment_lines(judgments: Iterable[JudgmentRecord], answers: "PresentAnswers") -> Iterator[dict[str, Any]]:
     """A line of <judge>_single.jsonl for each judgment."""
-    answers = _Answers(turns)
-    for row in sorted(judgments, key=lambda row: (row.model, row.question_id, row.choice, row.turn)):
+    for row in judgments:
         if answers.hold(row, row.model, row.answers_sha256):
             yield row.model_dump(mode="json", include=set(_JUDGMENT_FIELDS))
 
 
-def pair_lines(games: Iterable[GameRecord], turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:
+def pair_lines(games: Iterable[GameRecord], answers: "PresentAnswers") -> Iterator[dict[str, Any]]:
     """A line of <judge>_pair.jsonl for each pair of which both games have a reply.
 
-    Which model is model_1 stays as it was when the pair was first judged.
+    `games` come in the order of their slots. Which model is model_1 stays as it was when the pair was first judged.
     """
-    answers = _Answers(turns)
-    pairs: dict[tuple[Any, ...], list[GameRecord]] = defaultdict(list)
-    for game in games:
-        names = zip((game.model_1, game.model_2), game.answers_sha256, strict=True)
-        if all(answers.hold(game, name, sha256) for name, sha256 in names):
-            pair = tuple(sorted((game.model_1, game.model_2)))
-            pairs[pair, game.question_id, game.choice, game.turn, game.with_what].append(game)
-    for _, both in sorted(pairs.items(), key=lambda item: item[0]):
+    for _, group in groupby(games, lambda game: pair_order(game.slot)[:-1]):
+        both = [
+            game
+            for game in group
+            if answers.hold(game, game.model_1, game.answers_sha256[0])
+            and answers.hold(game, game.model_2, game.answers_sha256[1])
+        ]
         if len(both) == 2:
-            yield _pair_line(both)
+            yield _pair_line(sorted(both, key=lambda game: game.tstamp))
 
 
 def _pair_line(both: list[GameRecord]) -> dict[str, Any]:
@@ -77,17 +75,16 @@ def _winner(game: GameRecord, model_1: str) -> Winner:
     return "model_1" if game.better == model_1 else "model_2"
 
 
-class _Answers:
-    """The answers that the journal holds at present."""
+class PresentAnswers:
+    """The hashes of the answers that the journal holds at present: of each conversation those of its first turns."""
 
     def __init__(self, turns: Iterable[TurnRecord]) -> None:
-        self._texts: dict[tuple[str, str, int, int], list[str]] = {}
-        for group in turns_by(turns, lambda turn: (turn.bench, turn.model_id, turn.question_id, turn.choice)):
-            first = group[0]
-            whole = whole_choices(sorted(group, key=lambda turn: turn.turn)).get(first.choice, [])
-            self._texts[first.bench, first.model_id, first.question_id, first.choice] = [turn.text for turn in whole]
+        self._sha256: dict[Slot, list[str]] = {}
+        for what, group in groupby(turns, lambda turn: turn.slot[1:5]):
+            texts = [turn.text for turn in whole_choices(group).get(what[-1], [])]
+            self._sha256[what] = [sha256_json(texts[:count]) for count in range(1, len(texts) + 1)]
 
     def hold(self, row: JudgmentRecord | GameRecord, model: str, sha256: str) -> bool:
         """Whether `row` was made of `model`'s present answer; one from a file alone is taken as present."""
-        texts = self._texts.get((row.bench, model, row.question_id, row.choice))
-        return texts is None or sha256 == sha256_json(texts[: row.turn])
+        present = self._sha256.get((row.bench, model, row.question_id, row.choice))
+        return present is None or sha256 in present[row.turn - 1 : row.turn]

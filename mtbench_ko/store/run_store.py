@@ -2,92 +2,103 @@
 
 import logging
 from collections.abc import Collection, Iterator
-from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 from mtbench_ko.records import (
     AttemptRecord,
     FailureRecord,
-    GameRecord,
     JournalLine,
     Judged,
-    JudgmentRecord,
     Record,
     Slot,
     TurnRecord,
+    judge_of,
+    pair_order,
 )
 from mtbench_ko.store.files import write_jsonl
-from mtbench_ko.store.journal import Journal, read_journal
-from mtbench_ko.store.judgment_views import judgment_lines, pair_lines
+from mtbench_ko.store.journal import Journal, Span, read_journal
+from mtbench_ko.store.judgment_views import PresentAnswers, judgment_lines, pair_lines
 from mtbench_ko.store.views import View, answer_lines, answer_path, failures_path, judgment_path
 
 log = logging.getLogger(__name__)
 
 
+class _Entry(NamedTuple):
+    """What is kept in memory of a record; the rest stays in the journal."""
+
+    span: Span
+    kind: str
+
+
 class RunStore:
-    """The run directory `output`, open for writing by this process alone."""
+    """The run directory `output`, open for writing by this process alone.
+
+    Memory holds where records stand, not their texts: about 1 kB for each.
+    """
 
     def __init__(self, output: Path) -> None:
         self.output = output
         self._journal = Journal(output / "_state")
-        self._records: dict[Slot, Record] = {}
+        self._entries: dict[Slot, _Entry] = {}
         self._keys: set[str] = set()
-        self._scored: dict[tuple[str, str], Judged] = {}
-        self._answer_files: set[tuple[str, str]] = set()
-        self._judgment_files: set[tuple[str, str, str]] = set()
-        for record in read_journal(self._journal.path):
-            self._index(record)
+        self._scored: dict[tuple[str, str], Span] = {}
+        self._files: set[tuple[str, str, str]] = set()  # kind of record, bench, model or judge
+        for span, record in read_journal(self._journal.path):
+            self._index(span, record)
 
     def append(self, record: JournalLine) -> None:
         """Save `record`; it replaces what stood in its slot. Attempts have none and add up."""
-        self._journal.append(record)
-        self._index(record)
+        self._index(self._journal.append(record), record)
 
     def get(self, slot: Slot) -> Record | None:
-        return self._records.get(slot)
+        entry = self._entries.get(slot)
+        return None if entry is None else cast(Record, self._journal.read(entry.span))
 
     def scored(self, kind: str, key: str) -> Judged | None:
         """A "judgment" or "game" with a verdict that was made with `key`, in whatever slot."""
-        return self._scored.get((kind, key))
+        span = self._scored.get((kind, key))
+        return None if span is None else cast(Judged, self._journal.read(span))
 
     def knows(self, key: str) -> bool:
         """Whether any record, replaced ones too, was made with `key`: a line with it in a file is our own."""
         return key in self._keys
 
-    def turns(self) -> Iterator[TurnRecord]:
-        return (record for record in self._records.values() if isinstance(record, TurnRecord))
+    def turns(self, bench: str | None = None, model: str | None = None) -> Iterator[TurnRecord]:
+        """The turns that stand, of all models or of one; in the order of their slots."""
+        for slot in self._slots("turn"):
+            if (bench is None or slot[1] == bench) and (model is None or slot[2] == model):
+                yield cast(TurnRecord, self.get(slot))
 
-    def judged(self) -> Iterator[Judged]:
-        return (record for record in self._records.values() if isinstance(record, Judged))
+    def judged(self, kind: str, bench: str, judge: str) -> Iterator[Judged]:
+        """The "judgment" or "game" records of a judge, in the order of their slots."""
+        for slot in self._slots(kind):
+            if slot[1] == bench and judge_of(slot) == judge:
+                yield cast(Judged, self.get(slot))
 
     def failures(self) -> Iterator[FailureRecord]:
-        return (record for record in self._records.values() if isinstance(record, FailureRecord))
+        for slot in self._slots("failure"):
+            yield cast(FailureRecord, self.get(slot))
 
     def write_views(self, replace: Collection[Path] = ()) -> None:
         """Rebuild FastChat's files from the journal.
 
         A file with lines that are not ours is left as it is, unless it is one of `replace`.
         """
-        turns, judged = list(self.turns()), list(self.judged())
+        present = PresentAnswers(self.turns())
         views = [
-            View(
-                answer_path(self.output, bench, model),
-                partial(answer_lines, [turn for turn in turns if (turn.bench, turn.model_id) == (bench, model)]),
-            )
-            for bench, model in sorted(self._answer_files)
+            View(answer_path(self.output, bench, model), answer_lines(self.turns(bench, model)))
+            for kind, bench, model in sorted(self._files)
+            if kind == "turn"
         ]
-        for kind, bench, judge in sorted(self._judgment_files):
-            path = judgment_path(self.output, bench, judge, kind)
-            mine = [row for row in judged if (row.bench, row.judge[0]) == (bench, judge)]
-            if kind == "game":
-                games = [row for row in mine if isinstance(row, GameRecord)]
-                views.append(View(path, partial(pair_lines, games, turns)))
-            else:
-                grades = [row for row in mine if isinstance(row, JudgmentRecord)]
-                views.append(View(path, partial(judgment_lines, grades, turns)))
+        for kind, bench, judge in sorted(self._files):
+            if kind != "turn":
+                lines = judgment_lines if kind == "judgment" else pair_lines
+                rows = cast(Any, self.judged(kind, bench, judge))
+                views.append(View(judgment_path(self.output, bench, judge, kind), lines(rows, present)))
         for view in views:
             if view.path in replace or not view.is_foreign(self.knows):
-                write_jsonl(view.path, view.lines())
+                write_jsonl(view.path, view.lines)
             else:
                 log.warning("%s has lines of another program and was left as it is", view.path)
         failed = [failure.model_dump(mode="json", exclude={"kind"}) for failure in self.failures()]
@@ -97,14 +108,19 @@ class RunStore:
     def close(self) -> None:
         self._journal.close()
 
-    def _index(self, record: JournalLine) -> None:
+    def _slots(self, kind: str) -> list[Slot]:
+        """The slots whose record is of `kind`, in order; those of a pair's two games beside each other."""
+        slots = (slot for slot, entry in self._entries.items() if entry.kind == kind)
+        return sorted(slots, key=pair_order if kind == "game" else None)
+
+    def _index(self, span: Span, record: JournalLine) -> None:
         self._keys.add(record.key)
         if isinstance(record, AttemptRecord):
             return
-        self._records[record.slot] = record
+        self._entries[record.slot] = _Entry(span, record.kind)
         if isinstance(record, TurnRecord):
-            self._answer_files.add((record.bench, record.model_id))
+            self._files.add((record.kind, record.bench, record.model_id))
         elif isinstance(record, Judged):
-            self._judgment_files.add((record.kind, record.bench, record.judge[0]))
+            self._files.add((record.kind, record.bench, record.judge[0]))
             if record.outcome == "scored":
-                self._scored[record.kind, record.key] = record
+                self._scored[record.kind, record.key] = span

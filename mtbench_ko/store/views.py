@@ -38,7 +38,7 @@ class View:
     """A file and the lines that the journal makes for it."""
 
     path: Path
-    lines: Callable[[], Iterable[dict[str, Any]]]
+    lines: Iterable[dict[str, Any]]
 
     def is_foreign(self, knows: Callable[[str], bool]) -> bool:
         """Whether the file on disk has a line without a key that our journal `knows`."""
@@ -57,10 +57,13 @@ class _Keyed(BaseModel):
     key: str | list[str] | None = None
 
 
-def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
-    """One line for each question, in FastChat's shape; its choices hold the turns that are finished."""
-    for group in turns_by(turns, lambda turn: turn.question_id):
-        choices = whole_choices(sorted(group, key=lambda turn: (turn.choice, turn.turn)))
+def answer_lines(turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:
+    """One line for each question, in FastChat's shape; its choices hold the turns that are finished.
+
+    `turns` of one model come in the order of their slots.
+    """
+    for _, group in groupby(turns, lambda turn: turn.question_id):
+        choices = whole_choices(group)
         if not choices:
             continue
         firsts = [turns[0] for turns in choices.values()]
@@ -81,11 +84,6 @@ def answer_lines(turns: Iterable[TurnRecord]) -> Iterable[dict[str, Any]]:
             "tstamp": max(turn.tstamp for turns in choices.values() for turn in turns),
             "key": [first.key for first in firsts],
         }
-
-
-def turns_by(turns: Iterable[TurnRecord], key: Callable[[TurnRecord], Any]) -> Iterator[list[TurnRecord]]:
-    for _, group in groupby(sorted(turns, key=key), key):
-        yield list(group)
 
 
 def whole_choices(turns: Iterable[TurnRecord]) -> Mapping[int, list[TurnRecord]]:

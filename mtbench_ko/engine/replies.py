@@ -1,0 +1,87 @@
+"""What we need of a chat completion, of servers that send what they like.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object; vLLM adds `reasoning_content` or `reasoning`.
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from mtbench_ko.engine.api_errors import CONTENT_FILTER, DETAIL
+from mtbench_ko.engine.base import Completion, Failure, Messages
+from mtbench_ko.engine.parameters import sent_sampling
+from mtbench_ko.engine.thinking import split_thinking
+from mtbench_ko.lines import describe, well_formed_json
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _or_nothing(cls, value: Any) -> int:
+        return int(value) if isinstance(value, int | float) else 0
+
+
+class _Part(BaseModel):
+    text: str = ""
+
+
+class _Message(BaseModel):
+    content: str | list[_Part] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+
+    @property
+    def text(self) -> str | None:
+        return "".join(part.text for part in self.content) if isinstance(self.content, list) else self.content
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Reply(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+    model: str | None = None
+    usage: _Usage = _Usage()
+
+    @field_validator("usage", mode="before")
+    @classmethod
+    def _or_none(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {}
+
+
+def read_reply(text: str, model: str, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
+    """The completion in the body of a 200 to a request for `model` with the fields `body`."""
+    try:
+        value = well_formed_json(json.loads(text))
+        reply = _Reply.model_validate(value)
+    except ValidationError as error:
+        told = value.get("error") if isinstance(value, dict) else None
+        why = json.dumps(told, ensure_ascii=False) if told else describe(error)
+        return Failure("malformed_reply", f"a 200 that is no completion: {why}"[:DETAIL])
+    except (ValueError, RecursionError) as error:
+        return Failure("malformed_reply", f"a 200 that is not JSON: {error}"[:DETAIL])
+    message, finish = reply.choices[0].message, reply.choices[0].finish_reason
+    said, thinking = message.text, message.reasoning_content or message.reasoning
+    if not said and message.refusal:
+        said, finish = message.refusal, "refusal"
+    usage = reply.usage.model_dump()
+    if said is None and not thinking and finish not in ("length", CONTENT_FILTER):
+        return Failure("empty_reply", "the endpoint sent neither text nor thinking", usage=usage)
+    said, inline = split_thinking(said or "")
+    return Completion(
+        text=said,
+        reasoning=thinking or inline,
+        finish_reason=finish,
+        messages=messages,
+        sampling=sent_sampling(body),
+        model=reply.model or model,
+        structured="response_format" in body,
+        **usage,
+    )
