@@ -105,10 +105,18 @@ def completion(body: dict[str, Any], text: str | None, finish_reason: str = "sto
 
 @contextmanager
 def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
-    """Serve `fake` on a free port of 127.0.0.1 from a thread; `fake.url` is the base URL."""
-    loop = asyncio.new_event_loop()
+    """Serve `fake` on loopback; `fake.url` is the base URL."""
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", fake.handle)
+    with serve_app(app) as url:
+        fake.url = f"{url}/v1"
+        yield fake
+
+
+@contextmanager
+def serve_app(app: web.Application) -> Iterator[str]:
+    """Serve `app` on a free port of 127.0.0.1 from a thread; yields its URL."""
+    loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, shutdown_timeout=0.1)
 
     async def start() -> int:
@@ -126,9 +134,8 @@ def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    fake.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result()}/v1"
     try:
-        yield fake
+        yield f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result()}"
     finally:
         asyncio.run_coroutine_threadsafe(stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)

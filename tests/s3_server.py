@@ -9,8 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from aiohttp import ClientSession, web
+from fake_openai import serve_app
+from yarl import URL
 
 KEY, SECRET = "ciaccesskey", "cisecretkey0123456789"
 WEED = Path(sys.executable).with_name("weed")
@@ -103,3 +109,41 @@ class S3Server:
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+class BusyProxy:
+    """Stands before an S3 server and, while `busy`, answers 503 to everything."""
+
+    def __init__(self, target: str) -> None:
+        self.busy = False
+        self.url = ""
+        self._target = target
+
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+        if self.busy:
+            body = "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
+            return web.Response(status=503, text=body, content_type="application/xml")
+        async with (
+            ClientSession(auto_decompress=False) as client,
+            client.request(
+                request.method,
+                URL(self._target + request.raw_path, encoded=True),
+                headers=request.headers,  # with the Host that was signed
+                data=await request.read(),
+            ) as reply,
+        ):
+            headers = {
+                k: v for k, v in reply.headers.items() if k.lower() not in ("transfer-encoding", "content-length")
+            }
+            return web.Response(status=reply.status, body=await reply.read(), headers=headers)
+
+
+@contextmanager
+def busy_proxy(target: str) -> Iterator[BusyProxy]:
+    """Serve a `BusyProxy` on loopback from a thread."""
+    proxy = BusyProxy(target)
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_route("*", "/{path:.*}", proxy._pass_on)
+    with serve_app(app) as url:
+        proxy.url = url
+        yield proxy

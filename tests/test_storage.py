@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_server import S3Server
+from s3_server import BusyProxy, S3Server, busy_proxy
 
-from mtbench_ko.errors import UsageError
+from mtbench_ko.errors import Stopped, UsageError
 from mtbench_ko.store import BucketOutput, RunStore
 from mtbench_ko.store.objects import Conflict, ObjectError, Objects, Place
 from mtbench_ko.store.output import spool_folder
@@ -200,6 +201,58 @@ def test_store_that_goes_away_and_returns_gets_everything(
         "the object store is back, and has everything so far",
     ]
     assert RemoteRun(Objects(place)).lines() == [line(1), line(2), line(3)]
+
+
+@pytest.mark.parametrize("trouble", ["busy", "credentials", "bucket"])
+def test_store_in_trouble_until_the_end_loses_nothing_and_a_push_finishes(
+    place: Place,
+    tmp_path: Path,
+    s3: S3Server,
+    trouble: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """503 for everything, credentials that are refused half-way, a bucket that vanishes."""
+    with busy_proxy(s3.url) as proxy:
+        place = replace(place, endpoint_url=proxy.url)
+        output = BucketOutput(place, tmp_path)
+        output.open(write=True)
+        write_journal(tmp_path, line(1))
+        output.try_to_send()
+        begin_trouble(trouble, proxy, place, s3, monkeypatch)
+        output._remote.objects.renew()  # as after every failure, or when a run starts
+        write_journal(tmp_path, line(2))
+        output.try_to_send()
+        assert "going on locally" in caplog.text
+        with pytest.raises(Stopped, match=f"Nothing is lost: it is in {tmp_path}") as caught:
+            output.commit()
+        assert f"mtbench-ko sync push --output {place.url}" in str(caught.value)
+
+        proxy.busy = False
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.env["AWS_SECRET_ACCESS_KEY"])
+        if trouble == "bucket":
+            s3.client().create_bucket(Bucket=place.bucket)
+        push = BucketOutput(place, tmp_path)
+        push.open(write=True)
+        push.commit()
+        remote = RemoteRun(Objects(place))
+        manifest = remote.committed()
+        assert manifest is not None
+        assert remote.problems(manifest) == []
+        assert remote.lines() == [line(1), line(2)]
+
+
+def begin_trouble(
+    trouble: str, proxy: BusyProxy, place: Place, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy.busy = trouble == "busy"
+    if trouble == "credentials":
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "revoked")
+    if trouble == "bucket":
+        client = server.client()
+        for entry in client.list_objects_v2(Bucket=place.bucket)["Contents"]:
+            client.delete_object(Bucket=place.bucket, Key=entry["Key"])
+        client.delete_bucket(Bucket=place.bucket)
 
 
 @pytest.mark.parametrize(
