@@ -103,6 +103,14 @@ class S3Server:
             config=Config(s3={"addressing_style": "path"}),
         )
 
+    def delete_bucket(self, bucket: str) -> None:
+        """Delete it with all that is in it."""
+        client = self.client()
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for entry in page.get("Contents", []):
+                client.delete_object(Bucket=bucket, Key=entry["Key"])
+        client.delete_bucket(Bucket=bucket)
+
     def _healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as reply:
@@ -111,18 +119,19 @@ class S3Server:
             return False
 
 
-class BusyProxy:
-    """Stands before an S3 server and, while `busy`, answers 503 to everything."""
+class TroubleProxy:
+    """Stands before an S3 server; answers everything with `error`, an HTTP status and S3's code, while that is set."""
 
     def __init__(self, target: str) -> None:
-        self.busy = False
+        self.error: tuple[int, str] | None = None
         self.url = ""
         self._target = target
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        if self.busy:
-            body = "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
-            return web.Response(status=503, text=body, content_type="application/xml")
+        if self.error:
+            status, code = self.error
+            body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
+            return web.Response(status=status, text=body, content_type="application/xml")
         async with (
             ClientSession(auto_decompress=False) as client,
             client.request(
@@ -139,9 +148,9 @@ class BusyProxy:
 
 
 @contextmanager
-def busy_proxy(target: str) -> Iterator[BusyProxy]:
-    """Serve a `BusyProxy` on loopback from a thread."""
-    proxy = BusyProxy(target)
+def trouble_proxy(target: str) -> Iterator[TroubleProxy]:
+    """Serve a `TroubleProxy` on loopback from a thread."""
+    proxy = TroubleProxy(target)
     app = web.Application(client_max_size=64 << 20)
     app.router.add_route("*", "/{path:.*}", proxy._pass_on)
     with serve_app(app) as url:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,23 @@ def test_store_lost_until_the_end_costs_nothing_but_a_push(
     sync(program, url, "push")
     sync(program, url, "status")
     assert pulled(program, url, tmp_path / "pulled") == {"turns": 32, "scored": 32}
+
+
+def test_told_to_stop_it_sends_the_rest_before_it_exits_75(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, url: str, tmp_path: Path
+) -> None:
+    model_endpoint.latency = 1.0
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:6], "--output", url, "--parallel", 4]
+    process = program.start(*command, "--flush-seconds", 3600)
+    while process.poll() is None and len(model_endpoint.requests) < 6:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 75, program.log()
+    called = len(model_endpoint.requests)
+    shutil.rmtree(tmp_path / "spool")  # the node is gone
+    model_endpoint.latency = 0
+    assert program(*command).returncode == 0
+    assert called < len(model_endpoint.requests) == 32
 
 
 def test_dry_run_and_a_refused_command_leave_the_writer_alone(

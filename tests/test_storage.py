@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_server import BusyProxy, S3Server, busy_proxy
+from s3_server import S3Server, TroubleProxy, trouble_proxy
 
 from mtbench_ko.errors import Stopped, UsageError
 from mtbench_ko.store import BucketOutput, RunStore
@@ -213,7 +213,7 @@ def test_store_in_trouble_until_the_end_loses_nothing_and_a_push_finishes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """503 for everything, credentials that are refused half-way, a bucket that vanishes."""
-    with busy_proxy(s3.url) as proxy:
+    with trouble_proxy(s3.url) as proxy:
         place = replace(place, endpoint_url=proxy.url)
         output = BucketOutput(place, tmp_path)
         output.open(write=True)
@@ -228,7 +228,7 @@ def test_store_in_trouble_until_the_end_loses_nothing_and_a_push_finishes(
             output.commit()
         assert f"mtbench-ko sync push --output {place.url}" in str(caught.value)
 
-        proxy.busy = False
+        proxy.error = None
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.env["AWS_SECRET_ACCESS_KEY"])
         if trouble == "bucket":
             s3.client().create_bucket(Bucket=place.bucket)
@@ -242,17 +242,31 @@ def test_store_in_trouble_until_the_end_loses_nothing_and_a_push_finishes(
         assert remote.lines() == [line(1), line(2)]
 
 
-def begin_trouble(
-    trouble: str, proxy: BusyProxy, place: Place, server: S3Server, monkeypatch: pytest.MonkeyPatch
+def test_parts_that_vanish_are_missed_at_the_commit_and_sent_again_by_a_push(
+    place: Place, tmp_path: Path, s3: S3Server
 ) -> None:
-    proxy.busy = trouble == "busy"
+    output = BucketOutput(place, tmp_path)
+    output.open(write=True)
+    write_journal(tmp_path, line(1))
+    output.send()
+    s3.client().delete_object(Bucket=place.bucket, Key=f"{place.prefix}/_state/parts/000001-000000.jsonl")
+    write_journal(tmp_path, line(2))
+    with pytest.raises(Stopped, match=r"000001-000000.jsonl has vanished.*sync push"):
+        output.commit()
+    push = BucketOutput(place, tmp_path)
+    push.open(write=True)
+    push.commit()
+    assert RemoteRun(Objects(place)).lines() == [line(2), line(1)]
+
+
+def begin_trouble(
+    trouble: str, proxy: TroubleProxy, place: Place, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy.error = (503, "SlowDown") if trouble == "busy" else None
     if trouble == "credentials":
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "revoked")
     if trouble == "bucket":
-        client = server.client()
-        for entry in client.list_objects_v2(Bucket=place.bucket)["Contents"]:
-            client.delete_object(Bucket=place.bucket, Key=entry["Key"])
-        client.delete_bucket(Bucket=place.bucket)
+        server.delete_bucket(place.bucket)
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,10 @@ class Parameters:
             name: getattr(sampling, name) for name in ("temperature", "top_p") if name not in self._dropped
         }
         body["max_completion_tokens" if "max_tokens" in self._dropped else "max_tokens"] = sampling.max_tokens
-        extra: dict[str, Any] = {}
         if self._own_server and "top_k" not in self._dropped:
-            extra["top_k"] = -1
+            body["top_k"] = -1
         if sampling.repetition_penalty != 1.0:
-            extra["repetition_penalty"] = sampling.repetition_penalty
-        if extra:
-            body["extra_body"] = extra
+            body["repetition_penalty"] = sampling.repetition_penalty
         if schema and "response_format" not in self._dropped:
             body["response_format"] = {
                 "type": "json_schema",
@@ -51,9 +48,8 @@ class Parameters:
 
     def step_down(self, error: Any, body: dict[str, Any]) -> bool:
         """Whether a 400 or 422 refused a parameter of `body`: from now on it is left out, and asking again helps."""
-        sent = set(body) | set(body.get("extra_body", {}))
         for parameter in _STEPS:
-            if parameter in sent and refuses(error, parameter):
+            if parameter in body and refuses(error, parameter):
                 self._dropped.add(parameter)
                 return True
         return False
@@ -61,6 +57,4 @@ class Parameters:
 
 def sent_sampling(body: dict[str, Any]) -> dict[str, Any]:
     """The sampling parameters among the fields of a request."""
-    fields = {key: value for key, value in body.items() if key not in ("response_format", "extra_body")}
-    fields.update(body.get("extra_body", {}))
-    return fields
+    return {name: value for name, value in body.items() if name != "response_format"}

@@ -36,6 +36,7 @@ class RemoteRun:
         self.objects = objects
         self.generation = 0
         self._written = 0
+        self._parts: list[str] = []  # that this writer has read or written
 
     def newest(self) -> int:
         """The highest generation so far, 0 where nobody has written."""
@@ -73,7 +74,9 @@ class RemoteRun:
             ObjectError: the store did not take them; calling again with the same lines is safe.
         """
         self.check()
-        self.objects.create(f"{PARTS}{self.generation:06d}-{self._written:06d}.jsonl", lines)
+        key = f"{PARTS}{self.generation:06d}-{self._written:06d}.jsonl"
+        self.objects.create(key, lines)
+        self._parts.append(key)
         self._written += 1
 
     def lines(self) -> list[bytes]:
@@ -83,6 +86,7 @@ class RemoteRun:
             ObjectError: a part is damaged.
         """
         parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
+        self._parts = list(parts)
         return [line for body in parts.values() for line in body.splitlines(keepends=True)]
 
     def committed(self) -> dict[str, Any] | None:
@@ -96,7 +100,12 @@ class RemoteRun:
         return {entry["name"]: bodies[f"{FINALS}{entry['sha256']}"] for entry in manifest["files"]}
 
     def commit(self, files: Mapping[str, bytes]) -> None:
-        """Make `files` what this run has found: first the files, read back, then the manifest that names them."""
+        """Make `files` what this run has found: first the files, read back, then the manifest that names them.
+
+        Raises:
+            Fenced: there is a newer writer.
+            ObjectError: the store does not take or give back something, or parts have vanished from it.
+        """
         entries = [{"name": name, **_facts(body)} for name, body in sorted(files.items())]
         for entry in entries:
             key = f"{FINALS}{entry['sha256']}"
@@ -104,6 +113,11 @@ class RemoteRun:
             if hashlib.sha256(self.objects.read(key)).hexdigest() != entry["sha256"]:
                 raise ObjectError(f"{self.objects.url(key)}: the store gives back other bytes than it was sent")
         parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
+        vanished = [key for key in self._parts if key not in parts]
+        if vanished:
+            raise ObjectError(
+                f"{self.objects.url(vanished[0])} has vanished, one of {len(vanished)} parts that were there"
+            )
         manifest = {
             "generation": self.generation,
             "committed": time.time(),
