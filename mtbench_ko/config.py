@@ -45,6 +45,15 @@ class RunConfig(BaseModel):
         "questions' own field (question), or none; default: corrected where errata fit, otherwise upstream.",
     )
     reference_model: str | None = setting(None, "bench", "Which file of reference_answer/ to use, if several.")
+    data_cache: str | None = setting(
+        None, "bench", "Folder for data sets that are fetched; default: mtbench-ko in the user's cache."
+    )
+    data_mirror: str | None = setting(
+        None,
+        "bench",
+        "URL or folder to fetch data sets from, with the paths of their own URLs; default: the sources.",
+    )
+    data_timeout: float = setting(300.0, "bench", "Seconds that fetching one file may take.", gt=0)
 
     model_path: list[str] = _many("model", "Local weights: a folder or a hub id. Repeat for several models.")
     model_id: list[str] = _many("model", "Name of the model in files and tables; default: last part of its path.")
@@ -96,7 +105,10 @@ class RunConfig(BaseModel):
         json_schema_extra={"group": "judge"},
     )
     judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
-    judge_file: str | None = setting(None, "judge", "Judge prompts in FastChat's format; default: this project's own.")
+    judge_file: str | None = setting(None, "judge", "A file of judge prompts in FastChat's format.")
+    prompt_set: str | None = setting(
+        None, "judge", "Judge prompts by name: this project's ko (default) or en, or a data set's, such as mt_bench."
+    )
 
     rpm: Count | None = setting(None, "endpoint", "Requests a minute to keep to, for each endpoint.")
     tpm: Count | None = setting(None, "endpoint", "Tokens a minute to keep to, prompts and replies, likewise.")
@@ -135,6 +147,8 @@ class RunConfig(BaseModel):
             raise ValueError("--model (an endpoint) and --model-path (local weights) exclude each other")
         if self.judge_model_path and self.judge_api_base:
             raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
+        if self.judge_file and self.prompt_set:
+            raise ValueError("--judge-file and --prompt-set exclude each other: both name the judge's prompts")
         if self.adopt and self.overwrite:
             raise ValueError("--adopt and --overwrite exclude each other")
         if self.mode == "pairwise-baseline" and not self.baseline_model:
@@ -151,7 +165,7 @@ class RunConfig(BaseModel):
     def public(self) -> dict[str, Any]:
         """The settings as they are saved beside the results: keys by their place only, no password in a URL."""
         settings = self.model_dump(mode="json")
-        for name in ("openai_api_base", "judge_api_base"):
+        for name in ("openai_api_base", "judge_api_base", "data_mirror"):
             if settings[name]:
                 settings[name] = without_secrets(settings[name])
         for name in ("engine_arg", "judge_engine_arg"):

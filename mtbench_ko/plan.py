@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mtbench_ko.bench import Bench
+from mtbench_ko.bench import Bench, DataCache
 from mtbench_ko.config import RunConfig
 from mtbench_ko.engine import (
     JudgeTime,
@@ -111,7 +111,9 @@ def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
     return Judge(
         name=config.judge_name,
         identity=identity,
-        prompts=load_prompts(config.judge_file, pairwise=config.mode != "single"),
+        prompts=load_prompts(
+            config.judge_file, config.prompt_set, pairwise=config.mode != "single", cache=DataCache.of(config)
+        ),
         sampling=Sampling(temperature=0.0, max_tokens=config.judge_max_tokens),
         attempts=config.judge_attempts,
     )

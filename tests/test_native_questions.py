@@ -37,7 +37,7 @@ PROMPT_SLOTS = {
 }
 QUESTIONS = common.read_jsonl(common.NATIVE / "question.jsonl")
 REFERENCES = common.read_jsonl(common.NATIVE / "reference_answer" / "mtbench-ko.jsonl")
-PROMPTS = common.read_jsonl(common.DATA / "judge_prompts.jsonl")
+PROMPTS = common.read_jsonl(common.DATA / "judge_prompts" / "ko.jsonl")
 ANSWER_CHECKS = {
     f"{name.removeprefix('check_')}": check
     for module in (reasoning, mathematics, extraction)

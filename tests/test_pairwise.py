@@ -149,7 +149,7 @@ def test_prompts_of_the_single_type_rate_each_answer_and_tie_within_a_tenth(
 ) -> None:
     from mtbench_ko.bench import data_root
 
-    lines = [json.loads(line) for line in (data_root() / "judge_prompts.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (data_root() / "judge_prompts" / "ko.jsonl").read_text().splitlines()]
     single = {line["name"]: line for line in lines if line["type"] == "single"}
     names = {name.replace("single-math-v1", "pair-math-v1").replace("single-v1", "pair-v2"): name for name in single}
     (tmp_path / "rate.jsonl").write_text(

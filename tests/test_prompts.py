@@ -77,7 +77,7 @@ def test_upstream_pair_prompts_are_rebuilt_byte_for_byte(upstream: Path) -> None
 
 
 def test_another_text_of_the_prompts_is_another_prompt_set(tmp_path: Path) -> None:
-    text = (data_root() / "judge_prompts.jsonl").read_text()
+    text = (data_root() / "judge_prompts" / "ko.jsonl").read_text()
     (tmp_path / "mine.jsonl").write_text(text)
     first = load_prompts(str(tmp_path / "mine.jsonl")).name
     (tmp_path / "mine.jsonl").write_text(text.replace("평가", "채점"))
@@ -99,7 +99,7 @@ def test_another_text_of_the_prompts_is_another_prompt_set(tmp_path: Path) -> No
 def test_prompt_that_cannot_be_used_is_named(
     tmp_path: Path, name: str, changes: dict[str, str], pairwise: bool, words: str
 ) -> None:
-    lines = [json.loads(line) for line in (data_root() / "judge_prompts.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (data_root() / "judge_prompts" / "ko.jsonl").read_text().splitlines()]
     lines = [line | changes if line["name"] == name else line for line in lines]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(UsageError, match=r"mine\.jsonl") as caught:

@@ -1,8 +1,33 @@
 """Question sets: where they lie, what they hold, which references the judge is shown."""
 
 from mtbench_ko.bench.bench import Bench, load_bench
+from mtbench_ko.bench.cache import DataCache
+from mtbench_ko.bench.check import Finding, check_against, check_set, check_texts
 from mtbench_ko.bench.jsonl import read_lines
+from mtbench_ko.bench.notes import QuestionNote, flawed_questions, question_notes
+from mtbench_ko.bench.place import locate
 from mtbench_ko.bench.references import GUIDED_CATEGORIES
-from mtbench_ko.bench.registry import data_root, name_of
+from mtbench_ko.bench.registry import OWN, PROMPTS, DataSet, data_root, find_set, name_of, registry
 
-__all__ = ["GUIDED_CATEGORIES", "Bench", "data_root", "load_bench", "name_of", "read_lines"]
+__all__ = [
+    "GUIDED_CATEGORIES",
+    "OWN",
+    "PROMPTS",
+    "Bench",
+    "DataCache",
+    "DataSet",
+    "Finding",
+    "QuestionNote",
+    "check_against",
+    "check_set",
+    "check_texts",
+    "data_root",
+    "find_set",
+    "flawed_questions",
+    "load_bench",
+    "locate",
+    "name_of",
+    "question_notes",
+    "read_lines",
+    "registry",
+]

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtbench_ko.bench.cache import DataCache
 from mtbench_ko.bench.jsonl import read_lines
+from mtbench_ko.bench.place import locate
 from mtbench_ko.bench.references import Source, load_references
-from mtbench_ko.bench.registry import locate
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_text
 from mtbench_ko.lines import Question
@@ -41,15 +42,19 @@ def load_bench(
     question_begin: int | None = None,
     question_end: int | None = None,
     first_n: int | None = None,
+    cache: DataCache | None = None,
 ) -> Bench:
     """Load the bench called `bench_name` (a registered name, or a folder when it holds a `/`).
+
+    A registered set of others is fetched into the `cache` (by default the user's) if it is not there.
 
     `question_begin` and `question_end` are positions in the file, as in FastChat: the slice [begin:end].
 
     Raises:
         UsageError: no such bench, a malformed line, a doubled id, or a reference that is owed and missing.
+        MtBenchError: the set could not be fetched.
     """
-    place = locate(bench_name)
+    place = locate(bench_name, cache or DataCache())
     file = place.folder / "question.jsonl"
     if not file.is_file():
         raise UsageError(f"{place.folder} is not a question set: it has no question.jsonl")

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtbench_ko.bench.jsonl import read_lines
-from mtbench_ko.bench.registry import Place
+from mtbench_ko.bench.place import Place
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_text
 from mtbench_ko.lines import Answer, Question

@@ -13,6 +13,7 @@ _COMMANDS = {
     "generate": "answers from local weights or an endpoint",
     "judge": "grade answers that lie in an output",
     "show": "the table of scores",
+    "data": "question sets: list, fetch, check",
     "sync": "a run directory against object storage",
 }
 

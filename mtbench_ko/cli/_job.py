@@ -6,7 +6,7 @@ from contextlib import closing
 
 import click
 
-from mtbench_ko.bench import load_bench
+from mtbench_ko.bench import DataCache, load_bench
 from mtbench_ko.config import RunConfig
 from mtbench_ko.job import Job
 from mtbench_ko.report import render
@@ -25,6 +25,7 @@ def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
         question_begin=config.question_begin,
         question_end=config.question_end,
         first_n=config.first_n,
+        cache=DataCache.of(config),
     )
     with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
         code = job.run()

@@ -9,11 +9,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mtbench_ko.bench import data_root, read_lines
+from mtbench_ko.bench import PROMPTS, DataCache, data_root, read_lines, registry
 from mtbench_ko.engine import Messages
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_text
 
+OWN_SETS = {"ko": "mtbench_ko", "en": "mtbench_en"}
+"""This project's own sets by language, and their names in records."""
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -36,7 +38,7 @@ class JudgePrompt(BaseModel):
 
 @dataclass(frozen=True)
 class PromptSet:
-    """A prompt file. `name` is its stem and the start of its hash, so that edited prompts are another set."""
+    """A prompt file. `name` ends with the start of its hash, so that edited prompts are another set."""
 
     name: str
     prompts: Mapping[str, JudgePrompt]
@@ -64,23 +66,44 @@ def _slots(type: str, turn: int, guided: bool) -> set[str]:
     return slots | {f"ref_answer_{number}" for number in range(1, turn + 1) if guided}
 
 
-def load_prompts(judge_file: str | None = None, *, pairwise: bool = False) -> PromptSet:
-    """Read `judge_file`, by default this project's own prompts; those for single grading must be there, or `pairwise`.
+def load_prompts(
+    judge_file: str | None = None,
+    prompt_set: str | None = None,
+    *,
+    pairwise: bool = False,
+    cache: DataCache | None = None,
+) -> PromptSet:
+    """Read `judge_file`, or the set of that name; those for single grading must be there, or `pairwise`.
 
     A prompt under a pairwise name may be of the type "single": each answer is then rated alone.
 
     Raises:
-        UsageError: a malformed line, or a prompt that is missing, lacks a slot or has an unknown format.
+        UsageError: no such set, a malformed line, or a prompt that is missing, lacks a slot or has an unknown format.
+        MtBenchError: the set could not be fetched.
     """
-    path = Path(judge_file) if judge_file else data_root() / "judge_prompts.jsonl"
+    name, path = _find(judge_file, prompt_set or "ko", cache or DataCache())
     prompts = {prompt.name: prompt for _, prompt in read_lines(path, JudgePrompt)}
     for guided, turn in product((False, True), (1, 2)):
-        name = prompt_name("pair-v2" if pairwise else "single-v1", turn, guided)
-        if name not in prompts:
-            raise UsageError(f"{path}: no prompt named '{name}'")
-        _check(path, prompts[name], pairwise, _slots(prompts[name].type, turn, guided))
+        wanted = prompt_name("pair-v2" if pairwise else "single-v1", turn, guided)
+        if wanted not in prompts:
+            raise UsageError(f"{path}: no prompt named '{wanted}'")
+        _check(path, prompts[wanted], pairwise, _slots(prompts[wanted].type, turn, guided))
     digest = sha256_text(path.read_text(encoding="utf-8"))[:12]
-    return PromptSet(f"{'mtbench_ko' if judge_file is None else path.stem}@{digest}", prompts)
+    return PromptSet(f"{name}@{digest}", prompts)
+
+
+def _find(judge_file: str | None, prompt_set: str, cache: DataCache) -> tuple[str, Path]:
+    """The name that records give the prompts, and their file."""
+    if judge_file:
+        return Path(judge_file).stem, Path(judge_file)
+    if prompt_set in OWN_SETS:
+        return OWN_SETS[prompt_set], data_root() / "judge_prompts" / f"{prompt_set}.jsonl"
+    sets = {name: each for name, each in registry().items() if each.has_prompts}
+    if prompt_set not in sets:
+        raise UsageError(
+            f"--prompt-set {prompt_set}: known are {', '.join([*OWN_SETS, *sets])}; a file is named with --judge-file"
+        )
+    return prompt_set, cache.ensure(sets[prompt_set]) / PROMPTS
 
 
 def _check(path: Path, prompt: JudgePrompt, pairwise: bool, slots: set[str]) -> None:

@@ -1,7 +1,7 @@
 """Judgment files as a table of rows that may be averaged together."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from mtbench_ko.stats import ModelScores, PairScores, score_models, score_pairs
 
 @dataclass(frozen=True)
 class Scoreboard:
-    """What one judge found in one mode, with one prompt set and one source of references."""
+    """What one judge found in one mode, with one prompt set and one source of references.
+
+    `excluded`: the questions that were left out.
+    """
 
     mode: str
     bench: str | None
@@ -25,6 +28,7 @@ class Scoreboard:
     prompt_set: str | None
     references: str | None
     models: dict[str, ModelScores] | dict[str, PairScores]
+    excluded: Sequence[int] = ()
 
     def describe(self) -> dict[str, Any]:
         """What `show --format json` prints."""
@@ -34,6 +38,7 @@ class Scoreboard:
             "judge": self.judge,
             "prompt_set": self.prompt_set,
             "references": self.references,
+            "excluded": list(self.excluded),
             "models": {model: scores.describe() for model, scores in self.models.items()},
         }
 
@@ -48,12 +53,13 @@ def read_scoreboard(
     prompt_set: str | None = None,
     references: str | None = None,
     failures: Sequence[Path] = (),
+    exclude: Collection[int] = (),
 ) -> Scoreboard:
     """Read judgment files, FastChat's or ours, and the `failures` that belong to them, as one table.
 
     They may hold judgments made with several judges, prompt sets and sources of references; these are never averaged.
     `prompt_set` and `references` choose; what they leave open is settled by the newest judgment. Of pairs those of
-    two of the `models` count, or of one of them and the `baseline`.
+    two of the `models` count, or of one of them and the `baseline`. Questions in `exclude` do not count.
 
     Raises:
         UsageError: unreadable, not files of that mode, the same answers in two of them, or nothing to show.
@@ -72,10 +78,12 @@ def read_scoreboard(
             raise UsageError(f"{path}: judgments of {names} stand in another output too; show them apart")
         lines += fresh
     lines = [line for line in lines if wanted is None or wanted.issuperset(_models(line))]
+    lines = [line for line in lines if line.question_id not in exclude]
     lines = [line for line in lines if prompt_set in (None, line.prompt_set)]
     lines = [line for line in lines if references in (None, line.source)]
     lost = [failure for file in failures for failure in _failures(file) if failure.bench == bench]
     lost = [failure for failure in lost if failure.failed_slot[0] in ("turn", kind)]
+    lost = [failure for failure in lost if failure.question_id not in exclude]
     newest = _newest(lines, [failure for failure in lost if failure.failed_slot[0] == kind])
     judge, prompt_set, references = newest or (paths[0].stem.rpartition("_")[0], prompt_set, references)
     lines = [line for line in lines if (line.judge[0], line.prompt_set, line.source) == (judge, prompt_set, references)]
@@ -89,7 +97,7 @@ def read_scoreboard(
         raise UsageError(f"{', '.join(map(str, paths))}: no judgments{' of ' + ', '.join(models) if models else ''}")
     frame = pd.DataFrame([line.model_dump() for line in lines], columns=pd.Index(_COLUMNS[single]))
     scores = score_models(frame, failed) if single else score_pairs(frame, failed, baseline)
-    return Scoreboard(mode, bench, judge, prompt_set, references, scores)
+    return Scoreboard(mode, bench, judge, prompt_set, references, scores, sorted(exclude))
 
 
 _COLUMNS = {

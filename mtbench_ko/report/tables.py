@@ -121,6 +121,7 @@ def _title(board: Scoreboard) -> str:
     facts = [f"judge {board.judge}"]
     facts += [f"prompts {board.prompt_set}"] if board.prompt_set else []
     facts += [f"references {board.references}"] if board.references else []
+    facts += [f"without {len(board.excluded)} flawed questions"] if board.excluded else []
     return f"{board.bench or _layout(board).title}: {', '.join(facts)}"
 
 

@@ -1,0 +1,1 @@
+"""Runs the check of each erratum in data/errata, and deliberate mutations that it must catch."""
