@@ -62,7 +62,12 @@ class Program:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("OPENAI_", "MTBENCH_KO_", "RAY_", "HF_"))
-        } | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+        } | {
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "MTBENCH_KO_DATA_CACHE": str(folder / "data-cache"),
+            "MTBENCH_KO_DATA_MIRROR": str(folder / "no-mirror"),
+        }
 
     def command(self, *arguments: object) -> list[str]:
         return [sys.executable, "-m", "mtbench_ko", *map(str, arguments)]

@@ -1,11 +1,13 @@
 """Judge prompts are filled once, slot by slot: what an answer contains is never a template."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from data_server import path_of, upstream_files
 
-from mtbench_ko.bench import Bench, data_root, load_bench, read_lines
+from mtbench_ko.bench import Bench, DataCache, data_root, find_set, load_bench, read_lines
 from mtbench_ko.engine import Sampling
 from mtbench_ko.errors import UsageError
 from mtbench_ko.judge import Judge, PairwiseComparison, SingleGrading, all_pairs, load_prompts
@@ -38,7 +40,7 @@ def test_braces_in_answers_stay_text() -> None:
 def test_upstream_single_prompts_are_rebuilt_byte_for_byte(upstream: Path) -> None:
     """The user prompts that FastChat stored come out of its questions, references, answers and prompt file."""
     folder = upstream / "upstream_judgments" / "single"
-    bench: Bench = load_bench(str(upstream / "mt_bench"))
+    bench: Bench = load_bench(str(upstream / "mt_bench"), references="upstream")
     grading = SingleGrading(bench, judge(upstream / "judge_prompts.jsonl"))
     answers = stored_answers(folder)
     stored = [json.loads(line) for line in (folder / "gpt-4_single.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -57,7 +59,9 @@ def test_upstream_pair_prompts_are_rebuilt_byte_for_byte(upstream: Path) -> None
     answers = stored_answers(folder)
     models = sorted({model for model, _ in answers})
     fastchat = judge(upstream / "judge_prompts.jsonl", pairwise=True)
-    comparison = PairwiseComparison(load_bench(str(upstream / "mt_bench")), fastchat, all_pairs(models))
+    comparison = PairwiseComparison(
+        load_bench(str(upstream / "mt_bench"), references="upstream"), fastchat, all_pairs(models)
+    )
     stored = [json.loads(line) for line in (folder / "gpt-4_pair.jsonl").read_text(encoding="utf-8").splitlines()]
     same = 0
     for line in stored:
@@ -83,6 +87,33 @@ def test_another_text_of_the_prompts_is_another_prompt_set(tmp_path: Path) -> No
     (tmp_path / "mine.jsonl").write_text(text.replace("평가", "채점"))
     assert first.startswith("mine@")
     assert load_prompts(str(tmp_path / "mine.jsonl")).name != first
+
+
+@pytest.mark.parametrize("pairwise", [False, True])
+def test_prompt_sets_go_by_name_and_by_language(upstream: Path, tmp_path: Path, pairwise: bool) -> None:
+    ko, en = (load_prompts(prompt_set=name, pairwise=pairwise) for name in ("ko", "en"))
+    assert ko == load_prompts(pairwise=pairwise)
+    assert [each.name.partition("@")[0] for each in (ko, en)] == ["mtbench_ko", "mtbench_en"]
+    assert list(ko.prompts) == list(en.prompts)
+    for name, korean in ko.prompts.items():  # the same task in the same form: only the language differs
+        english = en.prompts[name]
+        assert (korean.type, korean.output_format) == (english.type, english.output_format)
+        slots, marks = re.compile(r"\{\w+\}"), re.compile(r"\[\[.*?\]\]")
+        assert slots.findall(korean.prompt_template) == slots.findall(english.prompt_template)
+        assert marks.findall(korean.system_prompt) == marks.findall(english.system_prompt)
+        assert korean.system_prompt.count("\n- ") == english.system_prompt.count("\n- ")
+        assert english.system_prompt.isascii() == ("math" not in name)  # the notations of numbers are Korean
+
+    file = tmp_path / "mirror" / path_of(find_set("mt_bench"), "judge_prompts.jsonl").lstrip("/")
+    for path, content in upstream_files(upstream).items():
+        (tmp_path / "mirror" / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mirror" / path.lstrip("/")).write_bytes(content)
+    cache = DataCache(tmp_path / "cache", mirror=str(tmp_path / "mirror"))
+    fetched = load_prompts(prompt_set="mt_bench", pairwise=pairwise, cache=cache)
+    assert fetched.prompts == load_prompts(str(file), pairwise=pairwise).prompts
+    assert fetched.name.startswith("mt_bench@")
+    with pytest.raises(UsageError, match="known are ko, en, komt_bench, mt_bench;"):
+        load_prompts(prompt_set="mt_bench_ko", cache=cache)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,12 @@ class Finding:
     where: str
     what: str
 
+    @classmethod
+    def of(cls, error: UsageError) -> "Finding":
+        """The error that a message which begins with its place tells."""
+        where, _, what = str(error).partition(": ")
+        return cls("error", where, what)
+
     def __str__(self) -> str:
         return f"{self.level}: {self.where}: {self.what}"
 
@@ -96,11 +102,11 @@ def _read(path: Path, shape: type[Line], found: list[Finding]) -> list[tuple[int
     try:
         for number, text in read_texts(path):
             try:
-                records.append((number, parse(text, shape, "")))
+                records.append((number, parse(text, shape, f"{path}:{number}")))
             except UsageError as error:
-                found.append(Finding("error", f"{path}:{number}", str(error).removeprefix(": ")))
+                found.append(Finding.of(error))
     except UsageError as error:
-        found.append(Finding("error", str(path), str(error).removeprefix(f"{path}: ")))
+        found.append(Finding.of(error))
     return records
 
 
@@ -160,4 +166,4 @@ def _references(place: Place, questions: Mapping[int, Question]) -> Iterator[Fin
         try:
             load_references(place, questions, [], "corrected", None)
         except UsageError as error:
-            yield Finding("error", str(place.errata), str(error).removeprefix(f"{place.errata}:"))
+            yield Finding.of(error)

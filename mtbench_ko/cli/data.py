@@ -123,5 +123,5 @@ def _prompts(file: Path) -> "list[Finding]":
         try:
             load_prompts(str(file), pairwise=pairwise)
         except UsageError as error:
-            found.append(Finding("error", str(file), str(error).removeprefix(f"{file}: ")))
+            found.append(Finding.of(error))
     return found
