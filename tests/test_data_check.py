@@ -65,7 +65,7 @@ def test_every_fault_is_named_in_one_go(program: Program, folder: Path) -> None:
         f"questions {questions[4]['question_id']} and 5001 are alike",
         "question.jsonl:18: the same turns stand already in line 6",
         "question.jsonl:19: field 'question_id'",
-        f"question {math['question_id']} needs a reference for 2 turns and has 0",
+        f"question {math['question_id']} has 0 of the 2 references it needs",
         "references to questions that there are not: [9999]",
         "judge_prompts.jsonl: prompt 'pair-v2', field 'prompt_template'",
         "errata.jsonl:1: field 'turn'",

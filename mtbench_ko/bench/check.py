@@ -155,9 +155,7 @@ def _references(place: Place, questions: Mapping[int, Question]) -> Iterator[Fin
         for question in needed:
             has = len(turns.get(question.question_id, []))
             if has < len(question.turns):
-                what = (
-                    f"question {question.question_id} needs a reference for {len(question.turns)} turns and has {has}"
-                )
+                what = f"question {question.question_id} has {has} of the {len(question.turns)} references it needs"
                 yield Finding("error", str(file), what)
         extra = sorted(turns.keys() - questions.keys())
         if extra:
