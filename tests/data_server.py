@@ -27,6 +27,15 @@ def upstream_files(upstream: Path) -> dict[str, bytes]:
     return files
 
 
+def mirror_folder(upstream: Path, folder: Path) -> Path:
+    """The same files as a mirror on disk."""
+    for path, content in upstream_files(upstream).items():
+        file = folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return folder
+
+
 def path_of(data_set: DataSet, path: str) -> str:
     """The path in the URL of a set's file."""
     (file,) = [file for file in data_set.files if file.path == path]

@@ -1,18 +1,23 @@
 """Question sets by name: fetched once, verified always, and never half."""
 
 import json
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import REPOSITORY, Program, kill
-from data_server import DataServer, path_of, serve_data, upstream_files
+from data_server import DataServer, mirror_folder, path_of, serve_data, upstream_files
 from fake_openai import FakeOpenAI
 from run_checks import check_run, read_jsonl
 
@@ -175,11 +180,7 @@ def test_sets_without_severe_flaws_or_without_a_name_are_refused_by_exclude_flaw
 
 
 def test_folder_is_a_mirror_too_and_a_damaged_cache_is_mended(upstream: Path, tmp_path: Path) -> None:
-    for path, content in upstream_files(upstream).items():
-        file = tmp_path / "mirror" / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    cache = DataCache(tmp_path / "cache", mirror=str(tmp_path / "mirror"))
+    cache = DataCache(tmp_path / "cache", mirror=str(mirror_folder(upstream, tmp_path / "mirror")))
     folder = cache.ensure(KO)
     (folder / "question.jsonl").write_bytes(b"{}\n")
     (folder / ".question.jsonl.part").write_bytes(b"of a process that was killed")
@@ -191,6 +192,40 @@ def test_folder_is_a_mirror_too_and_a_damaged_cache_is_mended(upstream: Path, tm
     assert cut_off.ensure(KO) == folder
     with pytest.raises(MtBenchError, match=r"nowhere.*No such file or directory"):
         DataCache(tmp_path / "other", mirror=str(tmp_path / "nowhere")).ensure(KO)
+
+
+def test_proxy_of_the_environment_is_used(mirror: DataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", mirror.url)
+    DataCache(tmp_path, mirror="http://mirror.invalid").ensure(KO)
+    assert mirror.requests == {QUESTIONS: 1, REFERENCES: 1}
+
+
+def test_private_certificate_authority_is_trusted_when_named(
+    upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=mirror -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([openssl, *made.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(mirror_folder(upstream, tmp_path / "served")))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        cache = DataCache(tmp_path / "cache", mirror=f"https://127.0.0.1:{server.server_port}")
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        with pytest.raises(MtBenchError, match="certificate verify failed"):
+            cache.ensure(KO)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert cache.missing(KO) == KO.files
+        cache.ensure(KO)
+        assert cache.missing(KO) == []
+        server.shutdown()
 
 
 def test_second_source_is_searched_by_content(mirror: DataServer, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from data_server import path_of, upstream_files
+from data_server import mirror_folder, path_of
 
 from mtbench_ko.bench import Bench, DataCache, data_root, find_set, load_bench, read_lines
 from mtbench_ko.engine import Sampling
@@ -104,11 +104,9 @@ def test_prompt_sets_go_by_name_and_by_language(upstream: Path, tmp_path: Path, 
         assert korean.system_prompt.count("\n- ") == english.system_prompt.count("\n- ")
         assert english.system_prompt.isascii() == ("math" not in name)  # the notations of numbers are Korean
 
-    file = tmp_path / "mirror" / path_of(find_set("mt_bench"), "judge_prompts.jsonl").lstrip("/")
-    for path, content in upstream_files(upstream).items():
-        (tmp_path / "mirror" / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "mirror" / path.lstrip("/")).write_bytes(content)
-    cache = DataCache(tmp_path / "cache", mirror=str(tmp_path / "mirror"))
+    mirror = mirror_folder(upstream, tmp_path / "mirror")
+    file = mirror / path_of(find_set("mt_bench"), "judge_prompts.jsonl").lstrip("/")
+    cache = DataCache(tmp_path / "cache", mirror=str(mirror))
     fetched = load_prompts(prompt_set="mt_bench", pairwise=pairwise, cache=cache)
     assert fetched.prompts == load_prompts(str(file), pairwise=pairwise).prompts
     assert fetched.name.startswith("mt_bench@")

@@ -106,9 +106,8 @@ class DataCache:
         for left in folder.rglob(f"*{_PART}"):  # of a process that was killed: nobody else holds the lock
             left.unlink()
         console.print(f"fetching {data_set.name}: {data_set.about}")
-        console.print(
-            f"  from {data_set.source}{f', by the mirror {without_secrets(self.mirror)}' if self.mirror else ''}"
-        )
+        mirror = f", by the mirror {without_secrets(self.mirror)}" if self.mirror else ""
+        console.print(f"  from {data_set.source}{mirror}")
         console.print(f"  licence: {data_set.licence}")
         console.print(f"  to cite: {data_set.citation}")
         pins = self._pins(data_set)
@@ -127,35 +126,37 @@ class DataCache:
             console.print(f"  their hashes were not known beforehand; what came first is pinned in {folder / _PINS}")
 
     def _fetch_file(self, data_set: DataSet, file: PinnedFile, pins: _Pins, advance: Callable[[int], object]) -> str:
+        """Fetch one file from the first place that has it as it should be, and return its sha256."""
         expected = file.sha256 or pins.sha256.get(file.path)
-        target = self.folder_of(data_set) / file.path
         problems = []
-
-        def take(stream: IO[bytes]) -> str:
-            digest = download(place, stream, length=file.bytes, seconds=self.seconds, advance=advance)
-            stream.flush()
-            if expected not in (None, digest):
-                found = f"sha256 {digest} instead of {expected}"
-                raise Unavailable(
-                    f"{without_secrets(place)}: not the pinned file ({found}){differing_turns(Path(stream.name), file)}"
-                )
-            if expected is None:
-                require_json_lines(Path(stream.name), without_secrets(place))
-            return digest
-
-        places = self._places(data_set, file, pins.revision)
-        while True:
-            try:
-                place = next(places, "")
-                if place:
-                    return _put(target, take)
-                break
-            except Unavailable as problem:
-                problems.append(str(problem))
+        try:
+            for place in self._places(data_set, file, pins.revision):
+                try:
+                    take = partial(self._take, place, file, expected, advance)
+                    return _put(self.folder_of(data_set) / file.path, take)
+                except Unavailable as problem:
+                    problems.append(str(problem))
+        except Unavailable as problem:  # no list of the second source's files
+            problems.append(str(problem))
         raise MtBenchError(
             f"{data_set.name}/{file.path} could not be fetched: {'; '.join(problems)}. "
             f"--data-mirror names a URL or a folder that has it"
         )
+
+    def _take(
+        self, place: str, file: PinnedFile, expected: str | None, advance: Callable[[int], object], stream: IO[bytes]
+    ) -> str:
+        digest = download(place, stream, length=file.bytes, seconds=self.seconds, advance=advance)
+        stream.flush()
+        written = Path(stream.name)
+        if expected not in (None, digest):
+            found = f"sha256 {digest} instead of {expected}"
+            raise Unavailable(
+                f"{without_secrets(place)}: not the pinned file ({found}){differing_turns(written, file)}"
+            )
+        if expected is None:
+            require_json_lines(written, without_secrets(place))
+        return digest
 
     def _places(self, data_set: DataSet, file: PinnedFile, revision: str | None) -> Iterator[str]:
         """Where the file may be had: at its address, or under any name in a repository that has it."""
@@ -193,9 +194,12 @@ class DataCache:
             raise MtBenchError(f"{path}: cannot be read; remove the folder to fetch it anew") from error
 
     def _holds(self, data_set: DataSet, file: PinnedFile, pins: _Pins) -> bool:
-        path = self.folder_of(data_set) / file.path
         expected = file.sha256 or pins.sha256.get(file.path)
-        return expected is not None and path.is_file() and sha256(path.read_bytes()).hexdigest() == expected
+        try:
+            content = (self.folder_of(data_set) / file.path).read_bytes()
+        except OSError:
+            return False
+        return expected == sha256(content).hexdigest()
 
 
 def _put(target: Path, write: Callable[[IO[bytes]], Put]) -> Put:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mtbench_ko.urls import without_secrets
 
@@ -26,7 +26,7 @@ def mirrored(url: str, mirror: str | None) -> str:
     parts = urlsplit(url)
     if urlsplit(mirror).scheme in ("http", "https"):
         return f"{mirror.rstrip('/')}{parts.path}{f'?{parts.query}' if parts.query else ''}"
-    return str(Path(mirror).expanduser() / parts.path.lstrip("/"))
+    return str(Path(mirror).expanduser() / unquote(parts.path).lstrip("/"))
 
 
 def download(

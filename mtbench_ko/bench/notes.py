@@ -18,8 +18,8 @@ class QuestionNote(BaseModel):
     """One line of question_notes.jsonl.
 
     Attributes:
-        severity: "high" where the meaning changed or right answers differ, "medium" where a constraint is unclear or
-            weaker than it should be, "low" where only the language is poor.
+        severity: "high" where a translation changed what is asked or made right answers differ, "medium" where a
+            constraint is unclear or weaker than it should be, "low" where only the language is poor.
         reason: what is wrong, in one or two sentences.
         origin: "original" where the English question has the same fault, "localized" where it was changed on purpose
             and cannot be compared with the English one.
