@@ -22,10 +22,15 @@ def write(path: Path, lines: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Our own set as a user's: a folder of another name, with judge prompts of its own."""
+    """Two questions of each category of our own set as a user's, in another folder, with judge prompts of its own."""
     place = tmp_path / "sets" / "mine"
-    write(place / "question.jsonl", read_jsonl(NATIVE / "question.jsonl"))
-    write(place / "reference_answer" / "me.jsonl", read_jsonl(NATIVE / "reference_answer" / "mtbench-ko.jsonl"))
+    every = read_jsonl(NATIVE / "question.jsonl")
+    categories = dict.fromkeys(question["category"] for question in every)
+    questions = [q for name in categories for q in [q for q in every if q["category"] == name][:2]]
+    ids = {question["question_id"] for question in questions}
+    references = read_jsonl(NATIVE / "reference_answer" / "mtbench-ko.jsonl")
+    write(place / "question.jsonl", questions)
+    write(place / "reference_answer" / "me.jsonl", [line for line in references if line["question_id"] in ids])
     write(place / "judge_prompts.jsonl", read_jsonl(data_root() / "judge_prompts" / "en.jsonl"))
     return place
 

@@ -8,6 +8,7 @@ import pytest
 from data_server import mirror_folder, path_of
 
 from mtbench_ko.bench import Bench, DataCache, data_root, find_set, load_bench, read_lines
+from mtbench_ko.config import load_config
 from mtbench_ko.engine import Sampling
 from mtbench_ko.errors import UsageError
 from mtbench_ko.judge import Judge, PairwiseComparison, SingleGrading, all_pairs, load_prompts
@@ -112,6 +113,8 @@ def test_prompt_sets_go_by_name_and_by_language(upstream: Path, tmp_path: Path, 
     assert fetched.name.startswith("mt_bench@")
     with pytest.raises(UsageError, match="known are ko, en, komt_bench, mt_bench;"):
         load_prompts(prompt_set="mt_bench_ko", cache=cache)
+    with pytest.raises(UsageError, match="--judge-file and --prompt-set exclude each other"):
+        load_config({"judge_file": str(file), "prompt_set": "en"})
 
 
 @pytest.mark.parametrize(
