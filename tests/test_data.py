@@ -21,9 +21,9 @@ from data_server import DataServer, mirror_folder, path_of, serve_data, upstream
 from fake_openai import FakeOpenAI
 from run_checks import check_run, read_jsonl
 
-from mtbench_ko.bench import DataCache, data_root, find_set, registry
+from mtbench_ko.bench import DataCache, data_root, find_set, load_bench, registry
 from mtbench_ko.bench.differences import turn_digests
-from mtbench_ko.errors import MtBenchError
+from mtbench_ko.errors import MtBenchError, UsageError
 
 SETS = ["komt_bench", "mt_bench", "mt_bench_ko"]
 KO = find_set("mt_bench_ko")
@@ -188,10 +188,13 @@ def test_folder_is_a_mirror_too_and_a_damaged_cache_is_mended(upstream: Path, tm
     assert cache.ensure(KO) == folder
     assert cache.missing(KO) == []
     assert sorted(path.name for path in folder.iterdir()) == ["question.jsonl", "reference_answer"]
+    assert len(load_bench("mt_bench_ko", cache=cache, fetch=False).questions) == 80
     cut_off = DataCache(tmp_path / "cache", mirror=str(tmp_path / "nowhere"))
     assert cut_off.ensure(KO) == folder
     with pytest.raises(MtBenchError, match=r"nowhere.*No such file or directory"):
         DataCache(tmp_path / "other", mirror=str(tmp_path / "nowhere")).ensure(KO)
+    with pytest.raises(UsageError, match=r"no question\.jsonl"):
+        load_bench("mt_bench_ko", cache=DataCache(tmp_path / "other"), fetch=False)
 
 
 def test_proxy_of_the_environment_is_used(mirror: DataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from conftest import Program
 from run_checks import read_jsonl
 
-from mtbench_ko.bench import DataCache, check_against, check_set, data_root, load_bench, locate
+from mtbench_ko.bench import check_against, check_set, data_root, load_bench, locate
 from mtbench_ko.bench.similar import similar
 
 NATIVE = data_root() / "mt_bench_ko_native"
@@ -82,16 +82,16 @@ def test_missing_references_and_missing_questions_are_errors(folder: Path) -> No
     for file in (folder / "reference_answer").iterdir():
         file.unlink()
     (folder / "errata.jsonl").unlink(missing_ok=True)
-    (finding,) = check_set(locate(str(folder), DataCache()))
+    (finding,) = check_set(locate(str(folder)))
     assert (finding.level, "no reference file" in finding.what) == ("error", True)
     (folder / "question.jsonl").unlink()
-    (finding,) = check_set(locate(str(folder), DataCache()))
+    (finding,) = check_set(locate(str(folder)))
     assert "cannot be read" in finding.what
 
 
 def test_near_duplicates_of_another_set_are_found(program: Program, folder: Path) -> None:
-    place = locate(str(folder), DataCache())
-    assert len(check_against(place, locate("mt_bench_ko_native", DataCache()))) == 16
+    place = locate(str(folder))
+    assert len(check_against(place, locate("mt_bench_ko_native"))) == 16
     result = program("data", "check", folder, "--against", "mt_bench_ko_native")
     assert result.returncode == 0
     assert result.stdout.count("is like question") == 16

@@ -43,10 +43,12 @@ def load_bench(
     question_end: int | None = None,
     first_n: int | None = None,
     cache: DataCache | None = None,
+    fetch: bool = True,
 ) -> Bench:
     """Load the bench called `bench_name` (a registered name, or a folder when it holds a `/`).
 
-    A registered set of others is fetched into the `cache` (by default the user's) if it is not there.
+    A registered set of others is fetched into the `cache` (by default the user's) if it is not there; without `fetch`
+    it is read as it lies there.
 
     `question_begin` and `question_end` are positions in the file, as in FastChat: the slice [begin:end].
 
@@ -54,7 +56,7 @@ def load_bench(
         UsageError: no such bench, a malformed line, a doubled id, or a reference that is owed and missing.
         MtBenchError: the set could not be fetched.
     """
-    place = locate(bench_name, cache or DataCache())
+    place = locate(bench_name, cache, fetch=fetch)
     file = place.folder / "question.jsonl"
     if not file.is_file():
         raise UsageError(f"{place.folder} is not a question set: it has no question.jsonl")

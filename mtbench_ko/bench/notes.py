@@ -43,7 +43,7 @@ def question_notes(bench_name: str, cache: DataCache | None = None) -> dict[int,
     Raises:
         UsageError: no such bench, or a malformed line.
     """
-    place = locate(bench_name, cache or DataCache(), fetch=False)
+    place = locate(bench_name, cache, fetch=False)
     notes = load_notes(place)
     file = place.folder / "question.jsonl"
     if not notes or not file.is_file():

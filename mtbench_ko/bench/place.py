@@ -31,8 +31,8 @@ class Place:
         return next((path for path in paths if path.is_file()), None)
 
 
-def locate(bench_name: str, cache: DataCache, *, fetch: bool = True) -> Place:
-    """The folder that `--bench-name` means; a registered set is fetched and verified first, if `fetch`.
+def locate(bench_name: str, cache: DataCache | None = None, *, fetch: bool = True) -> Place:
+    """The folder that `--bench-name` means; a registered set is fetched into the `cache` and verified, if `fetch`.
 
     Raises:
         UsageError: a name that is not registered, or a folder that does not exist.
@@ -47,6 +47,7 @@ def locate(bench_name: str, cache: DataCache, *, fetch: bool = True) -> Place:
         return Place(OWN, data_root() / OWN, guide_all=True)
     sets = {name: each for name, each in registry().items() if each.kind == "questions"}
     if bench_name in sets:
+        cache = cache or DataCache()
         return Place(bench_name, cache.ensure(sets[bench_name]) if fetch else cache.folder_of(sets[bench_name]))
     raise UsageError(
         f"unknown bench '{bench_name}': known are {OWN}, {', '.join(sets)}; "
