@@ -59,6 +59,8 @@ def test_every_fault_is_named_in_one_go(program: Program, folder: Path) -> None:
     prompts[0]["prompt_template"] = prompts[0]["prompt_template"].replace("{answer_b}", "{answer_a}")
     write(folder / "judge_prompts.jsonl", prompts)
     (folder / "errata.jsonl").write_text('{"question_id": 1}\n')
+    note = {"severity": "high", "reason": "-", "question_sha256": ["0" * 64]}
+    write(folder / "question_notes.jsonl", [note | {"question_id": 7}, note])
 
     result = program("data", "check", folder)
     assert result.returncode == 2
@@ -74,6 +76,8 @@ def test_every_fault_is_named_in_one_go(program: Program, folder: Path) -> None:
         "references to questions that there are not: [9999]",
         "judge_prompts.jsonl: prompt 'pair-v2', field 'prompt_template'",
         "errata.jsonl:1: field 'turn'",
+        "question_notes.jsonl:1: question 7: written for another text",
+        "question_notes.jsonl:2: field 'question_id'",
     ):
         assert words in result.stdout, words + "\n" + result.stdout
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from mtbench_ko.bench.jsonl import parse, read_texts
-from mtbench_ko.bench.notes import fits, load_notes
+from mtbench_ko.bench.notes import QuestionNote, fits
 from mtbench_ko.bench.place import Place
 from mtbench_ko.bench.references import GUIDED_CATEGORIES, load_references
 from mtbench_ko.bench.similar import similar
@@ -61,8 +61,8 @@ def check_set(place: Place) -> list[Finding]:
     ]
     found += _references(place, questions)
     found += [
-        Finding("warning", str(place.notes), f"question {number}: the note was written for another text")
-        for number, note in load_notes(place).items()
+        Finding("warning", f"{place.notes}:{line}", f"question {note.question_id}: written for another text")
+        for line, note in (_read(place.notes, QuestionNote, found) if place.notes else [])
         if not fits(note, questions)
     ]
     return found
