@@ -21,10 +21,11 @@ from workload import (
     stats,
 )
 
+from mtbench_ko.engine.actors import endpoint_pool
 from mtbench_ko.engine.base import CompletionFailed, Messages, Sampling
 from mtbench_ko.engine.cluster import ray_cluster
 from mtbench_ko.engine.endpoint import EndpointSpec
-from mtbench_ko.engine.pool import ReplicaPool, endpoint_pool
+from mtbench_ko.engine.pool import ReplicaPool
 from mtbench_ko.engine.throttle import Throttle
 
 _SAMPLING = Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)

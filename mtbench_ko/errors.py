@@ -20,6 +20,10 @@ class UsageError(MtBenchError):
     exit_code = 2
 
 
+class ModelFailed(MtBenchError):
+    """One model cannot be served, whatever is tried; the run's other models can."""
+
+
 class Stopped(MtBenchError):
     """Everything is saved, but the same run would stop here again (wrong key, quota, full disk)."""
 

@@ -219,7 +219,7 @@ class Job:
             mine = self.store.judged(self.config.judgment_kind, self.bench.name, self.judge.name)
             judge[self.judge.name] = {
                 "identity": self.judge.identity,
-                "sampling": asdict(self.judge.sampling),
+                "sampling": self.judge.sampling.describe(),
                 "reported": sorted({row.judge_reported for row in mine if row.judge_reported}),
                 "prompt_set": self.judge.prompts.name,
                 "references": self.bench.reference_source,

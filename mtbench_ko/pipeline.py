@@ -79,11 +79,10 @@ class Pipeline:
             self._submit(model, question_id, choice, turns[:turn], retry)
 
     async def answer(self, conversations: Iterable[Conversation], engine: Engine) -> None:
-        """Hold the conversations, as many at a time as the engine has use for."""
-        limit = asyncio.Semaphore(engine.parallel)
+        """Hold the conversations, as many at a time as the engine has room for."""
         async with asyncio.TaskGroup() as group:
             for conversation in conversations:
-                group.create_task(self._hold(conversation, engine, limit))
+                group.create_task(self._hold(conversation, engine))
 
     @property
     def judgments_waiting(self) -> bool:
@@ -92,7 +91,6 @@ class Pipeline:
     def judge_with(self, engine: Engine) -> None:
         """The judge is ready: matches that waited for it and all that come go to it."""
         self._judge_engine = engine
-        self._judge_limit = asyncio.Semaphore(engine.parallel)
         waiting, self._waiting = self._waiting, []
         for match in waiting:
             self._start(match)
@@ -114,17 +112,16 @@ class Pipeline:
         """Begin nothing more; what is in flight may finish."""
         self.stopping = True
 
-    async def _hold(self, conversation: Conversation, engine: Engine, limit: asyncio.Semaphore) -> None:
+    async def _hold(self, conversation: Conversation, engine: Engine) -> None:
         texts = [turn.text for turn in conversation.saved_turns(self._store)]
-        async with limit:
-            async for turn in converse(conversation, engine, self._store, lambda: not self.stopping):
-                if isinstance(turn, FailureRecord):
-                    self._miss("failed", turn.reason)
-                    return
-                texts.append(turn.text)
-                self.counts.answered += 1
-                self._progress.answered(turn.usage.get("completion_tokens", 0))
-                self._submit(conversation.subject.model_id, turn.question_id, turn.choice, texts, retry=True)
+        async for turn in converse(conversation, engine, self._store, lambda: not self.stopping):
+            if isinstance(turn, FailureRecord):
+                self._miss("failed", turn.reason)
+                continue
+            texts.append(turn.text)
+            self.counts.answered += 1
+            self._progress.answered(turn.usage.get("completion_tokens", 0))
+            self._submit(conversation.subject.model_id, turn.question_id, turn.choice, texts, retry=True)
 
     def _submit(self, model: str, question_id: int, choice: int, answers: Sequence[str], retry: bool) -> None:
         if self._matchmaker is None:
@@ -153,12 +150,10 @@ class Pipeline:
     async def _grade(self, match: Match) -> None:
         assert self._judge_engine is not None
         same_messages = self._asking.setdefault(match.key, asyncio.Lock())  # are asked once, however many wait
-        async with same_messages, self._judge_limit:
+        async with same_messages, self._judge_engine.conversation() as talk:
             if self.stopping:
                 return
-            record = match.taken_over(self._store) or await grade(
-                match, self._judge_engine, self._keep, lambda: not self.stopping
-            )
+            record = match.taken_over(self._store) or await grade(match, talk, self._keep, lambda: not self.stopping)
             if record is None:
                 return
             self._store.append(record)

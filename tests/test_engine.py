@@ -110,5 +110,7 @@ def test_killed_engine_is_replaced_and_its_work_done_by_the_next(engine: tuple[R
 
     replies = run(kill_under_load())
     assert len(replies) == 8
-    assert pool.describe()[0]["pid"] != before
+    dead, alive = pool.describe()
+    assert (dead["pid"], alive["died"]) == (before, None)
+    assert "engine_died" in dead["died"]
     assert not psutil.pid_exists(before)

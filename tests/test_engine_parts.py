@@ -9,7 +9,7 @@ import pytest
 from mtbench_ko.engine import Node, judge_time, place, resolve_weights
 from mtbench_ko.engine import weights as weights_module
 from mtbench_ko.engine.thinking import split_thinking
-from mtbench_ko.engine.vllm_replica import memory_share
+from mtbench_ko.engine.vllm_arguments import memory_share
 from mtbench_ko.errors import UsageError
 
 EIGHT = [Node(gpus=8, cpus=64)]

@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 from fake_openai import FakeOpenAI
 
+from mtbench_ko.engine.actors import endpoint_pool
 from mtbench_ko.engine.base import Sampling
 from mtbench_ko.engine.endpoint import EndpointSpec
-from mtbench_ko.engine.pool import endpoint_pool
 from mtbench_ko.engine.throttle import Throttle
 
 OK, LIMITED = 200, 429

@@ -1,24 +1,41 @@
 """Messages and sampling in, completion out: vLLM in Ray actors, or an OpenAI-compatible endpoint."""
 
-from mtbench_ko.engine.base import Completer, Completion, CompletionFailed, Engine, Failure, Messages, Sampling
+from mtbench_ko.engine.actors import endpoint_pool, vllm_pool
+from mtbench_ko.engine.base import (
+    Completer,
+    Completion,
+    CompletionFailed,
+    Counters,
+    Engine,
+    Failure,
+    Messages,
+    Replica,
+    ReplicaInfo,
+    ReplicaLost,
+    Sampling,
+)
 from mtbench_ko.engine.cluster import ray_cluster
 from mtbench_ko.engine.endpoint import EndpointSpec
 from mtbench_ko.engine.placement import JudgeTime, Node, Replicas, judge_time, place
-from mtbench_ko.engine.pool import ReplicaPool, endpoint_pool, vllm_pool
+from mtbench_ko.engine.pool import ReplicaPool
 from mtbench_ko.engine.throttle import Throttle
-from mtbench_ko.engine.vllm_replica import VllmSpec
+from mtbench_ko.engine.vllm_arguments import VllmSpec
 from mtbench_ko.engine.weights import Weights, require_vllm, resolve_weights
 
 __all__ = [
     "Completer",
     "Completion",
     "CompletionFailed",
+    "Counters",
     "EndpointSpec",
     "Engine",
     "Failure",
     "JudgeTime",
     "Messages",
     "Node",
+    "Replica",
+    "ReplicaInfo",
+    "ReplicaLost",
     "ReplicaPool",
     "Replicas",
     "Sampling",

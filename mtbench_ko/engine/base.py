@@ -1,6 +1,7 @@
 """The one protocol of every engine: messages and sampling in, a completion out."""
 
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 Message = dict[str, str]
@@ -9,12 +10,21 @@ Messages = list[Message]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample. `top_p` 1 and `top_k` off are sent explicitly, so that no server default changes a score."""
+    """How to sample. `top_p` 1 and `top_k` off are sent explicitly, so that no server default changes a score.
+
+    With a `seed` a reply depends on the messages alone, not on what is computed beside it, where the engine allows.
+    """
 
     temperature: float
     max_tokens: int
     top_p: float = 1.0
     repetition_penalty: float = 1.0
+    seed: int | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """The fields as keys and records hold them: no seed where there is none."""
+        fields = asdict(self)
+        return fields if self.seed is not None else {name: fields[name] for name in fields if name != "seed"}
 
 
 @dataclass(frozen=True)
@@ -59,14 +69,14 @@ class Completion:
 class Failure:
     """Why an engine has no completion: it travels from actor to driver as data.
 
-    `scope` says what it ends: the "item"; the "replica", whose other items go elsewhere; or the "run", since
-    every item would fail alike (a wrong key). `final` items are not tried again by a later run. `usage` counts
-    tokens that were spent all the same.
+    `scope` says what it ends: the "item"; the "replica", whose other items go elsewhere; the "model", which no
+    replica could serve; or the "run", since every item would fail alike (a wrong key). `final` items are not tried
+    again by a later run. `usage` counts tokens that were spent all the same.
     """
 
     reason: str
     detail: str = ""
-    scope: Literal["item", "replica", "run"] = "item"
+    scope: Literal["item", "replica", "model", "run"] = "item"
     final: bool = False
     usage: dict[str, int] = field(default_factory=dict)
 
@@ -99,26 +109,103 @@ class Completer(Protocol):
 
 
 class Engine(Completer, Protocol):
-    """All replicas of a model, or all clients of an endpoint.
+    """All replicas of a model, or all clients of an endpoint. It takes no more work than it can do at once.
 
     Attributes:
-        parallel: calls worth having in flight.
+        parallel: conversations that are worked on at once, at present.
     """
 
-    parallel: int
+    @property
+    def parallel(self) -> int: ...
 
-    def conversation(self) -> Completer:
-        """For the turns of one conversation: later turns go where the first one's cache is."""
+    def conversation(self) -> AbstractAsyncContextManager[Completer]:
+        """Enter when there is room for one more conversation; its turns go where the first one's cache is.
+
+        Raises:
+            ModelFailed: no replica serves, and none will.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class ReplicaInfo:
-    """What a replica says of itself once it is ready to serve."""
+    """What a replica says of itself once it is ready to serve; `slots` is how many conversations it has room for."""
 
     engine: str
     model: str
     node: str
     pid: int
     seconds_to_start: float
+    slots: int
     details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What an engine does now (`running`, `waiting`, `cache_usage`) and has done since it started.
+
+    Attributes:
+        steps: forward passes; they stand still while an engine hangs.
+        running, waiting: requests.
+        prompt_tokens, generated_tokens: of all requests so far.
+        cache_queries, cache_hits: prompt tokens looked up and found in the prefix cache.
+        cache_usage: share of the KV cache that is in use.
+        preemptions: requests that lost their KV cache to others and were computed again.
+    """
+
+    steps: int = 0
+    running: int = 0
+    waiting: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    cache_queries: int = 0
+    cache_hits: int = 0
+    cache_usage: float = 0.0
+    preemptions: int = 0
+
+
+class ReplicaLost(Exception):
+    """A replica ended before it could serve; another may fare better."""
+
+
+class Replica(Protocol):
+    """One engine of a pool, used once: after its death the pool has another one made."""
+
+    async def place(self) -> None:
+        """Wait, for as long as it takes, until the resources of this replica are there.
+
+        Raises:
+            ReplicaLost: they went away again.
+        """
+        ...
+
+    def lacks(self) -> str:
+        """What `place` waits for, in words."""
+        ...
+
+    async def start(self) -> ReplicaInfo:
+        """Load until it can serve.
+
+        Raises:
+            ModelFailed: no other replica would fare better.
+            ReplicaLost: another one may.
+        """
+        ...
+
+    async def complete(
+        self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None
+    ) -> Completion | Failure:
+        """Never raises: a replica that is dead gives a `Failure` of the scope "replica"."""
+        ...
+
+    async def counters(self) -> Counters | None:
+        """A cheap reading; None where there is no engine to read. Any error means that it does not answer."""
+        ...
+
+    async def stop(self) -> None:
+        """End the engine, its processes and its memory in good order."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once, and give its resources back; also in any state before."""
+        ...

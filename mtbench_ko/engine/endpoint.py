@@ -81,6 +81,7 @@ class EndpointReplica:
             node="",
             pid=os.getpid(),
             seconds_to_start=0.0,
+            slots=self._spec.connections,
             details={"base_url": without_secrets(str(self._client.base_url))},
         )
 
@@ -115,6 +116,9 @@ class EndpointReplica:
         except TimeoutError:
             return replace(last, detail=f"no reply within {self._spec.deadline:.0f} s; last: {last.detail}")
         return last
+
+    async def counters(self) -> None:
+        """There is no engine here; the SDK's timeouts end calls that hang."""
 
     async def stop(self) -> None:
         await self._client.close()

@@ -13,7 +13,7 @@ _HOSTS = ("openai.com", "azure.com")
 _KNOWN = (
     (re.compile(r"^(o\d|gpt-5)"), frozenset({"max_tokens", "temperature", "top_p"})),
 )  # fmt: skip
-_STEPS = ("response_format", "max_tokens", "temperature", "top_p", "top_k")
+_STEPS = ("response_format", "max_tokens", "temperature", "top_p", "seed", "top_k")
 
 
 class Parameters:
@@ -35,6 +35,8 @@ class Parameters:
             name: getattr(sampling, name) for name in ("temperature", "top_p") if name not in self._dropped
         }
         body["max_completion_tokens" if "max_tokens" in self._dropped else "max_tokens"] = sampling.max_tokens
+        if sampling.seed is not None and "seed" not in self._dropped:
+            body["seed"] = sampling.seed
         if self._own_server and "top_k" not in self._dropped:
             body["top_k"] = -1
         if sampling.repetition_penalty != 1.0:

@@ -19,13 +19,17 @@ class Node:
 
 @dataclass(frozen=True)
 class Replicas:
-    """`count` equal replicas of one model, each of `gpus` = tensor x pipeline parallel GPUs, or of `cpus` cores."""
+    """`count` equal replicas of one model, each of `gpus` = tensor x pipeline parallel GPUs, or of `cpus` cores.
+
+    A replica lies on `nodes` nodes, evenly.
+    """
 
     count: int
     gpus: int
     cpus: int
     tensor_parallel_size: int
     pipeline_parallel_size: int
+    nodes: int = 1
 
 
 def place(

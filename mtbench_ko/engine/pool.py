@@ -1,211 +1,245 @@
-"""Equal replicas behind the Engine protocol: least loaded first, a dead one replaced, its work sent on."""
+"""Equal replicas behind the Engine protocol: started, watched, and replaced when they die.
+
+Plain asyncio: what a replica is made of comes with `create`. Ray's actors are in `actors.py`.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
-from mtbench_ko.engine.base import Completer, Completion, CompletionFailed, Failure, Messages, ReplicaInfo, Sampling
-from mtbench_ko.engine.batched import Batched
-from mtbench_ko.engine.cluster import worker_env
-from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
-from mtbench_ko.engine.placement import Replicas
+from mtbench_ko.engine.balance import Balance, Host, Talk
+from mtbench_ko.engine.base import (
+    Completer,
+    Completion,
+    CompletionFailed,
+    Failure,
+    Messages,
+    Replica,
+    ReplicaLost,
+    Sampling,
+)
 from mtbench_ko.engine.throttle import Throttle
-from mtbench_ko.engine.vllm_replica import VllmReplica, VllmSpec
-from mtbench_ko.errors import MtBenchError, Stopped, UsageError
+from mtbench_ko.engine.watch import Watch
+from mtbench_ko.errors import ModelFailed, Stopped
 
-_TRIES = 3  # replicas that one item may see die
-_DEATHS = 5  # per replica and run
-_STOP_SECONDS = 60
-_UNBOUNDED = 100_000  # local engines queue by themselves
-_CALLS_PER_CLIENT = 500  # in flight: at a second each, what one process can handle
+INNOCENT = ("node_lost", "stopped")  # reasons of deaths that no conversation can have caused
+_STARTS = 3  # in a row that may fail while nothing serves
+_FRUITLESS = 5  # deaths in a row without a single reply between them, while nothing serves
+_PAUSES = (1.0, 15.0, 60.0, 300.0)  # seconds before the next start after one that failed
 log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
-class _Replica:
-    """One place in the pool. `starting` ends when its present actor can serve, or fails when it cannot start."""
-
-    number: int
-    actor: Any = None
-    call: Callable[..., Awaitable[Completion | Failure]] | None = None
-    load: int = 0
-    starting: asyncio.Task[ReplicaInfo] | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self.starting is not None and self.starting.done()
-
-
 class ReplicaPool:
-    """The engine that the rest of the program sees. One event loop uses it.
+    """The engine that the rest of the program sees. One event loop uses it."""
 
-    Attributes:
-        parallel: calls worth having in flight; what is beyond waits with the caller.
-    """
+    def __init__(
+        self,
+        create: Callable[[int], Replica],
+        count: int,
+        *,
+        throttle: Throttle | None = None,
+        patience: float = 900.0,
+        hang: float = 300.0,
+        look: float = 5.0,
+    ) -> None:
+        """`create` makes the replica for one of `count` places; all calls are paced by `throttle`.
 
-    def __init__(self, create: Callable[[], Any], count: int, throttle: Throttle | None = None) -> None:
-        """`create` makes a Ray actor with start, complete and stop.
-
-        With a `throttle`, which paces them, calls are many and small: they share messages (`Batched`).
+        `patience` is for how many seconds nothing may serve or load, for lack of resources. An engine that takes no
+        step for `hang` seconds while it has work counts as dead; counters are read every `look` seconds.
         """
         self._create = create
         self._throttle = throttle
-        self.parallel = throttle.parallel if throttle else _UNBOUNDED
-        self._replicas = [_Replica(number) for number in range(count)]
-        self._deaths = 0
+        self._balance = Balance()
+        self._watch = Watch(self._balance, hang)
+        self._patience, self._look = patience, look
+        self._present: dict[int, Replica | None] = dict.fromkeys(range(count))  # by place
+        self._waiting_for_resources: set[int] = set()
+        self._deaths: dict[Host, asyncio.Future[Failure]] = {}
+        self._fruitless = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first: asyncio.Future[None] | None = None
+
+    @property
+    def parallel(self) -> int:
+        return self._throttle.parallel if self._throttle else max(1, self._balance.slots)
 
     async def start(self) -> None:
-        """Start all replicas beside each other and wait until each can serve.
+        """Start all replicas beside each other and wait until the first can serve; the others join as they can.
 
         Raises:
-            UsageError, MtBenchError: one cannot start.
+            ModelFailed: none can.
         """
-        await asyncio.gather(*(self._begin(replica) for replica in self._replicas))
+        self._first = asyncio.get_running_loop().create_future()
+        for number in self._present:
+            self._spawn(self._keep(number))
+        self._spawn(self._look_after())
+        try:
+            await self._first
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
-        """Ask the replicas to end their engines, wait for that, and end the actors."""
-        import ray
-
-        running = [replica.actor for replica in self._replicas if replica.actor is not None]
-        stops = [asyncio.wait_for(actor.stop.remote(), _STOP_SECONDS) for actor in running]
-        for result in await asyncio.gather(*stops, return_exceptions=True):
-            if isinstance(result, Exception):
+        """Ask the replicas to end their engines, wait for that, and end what is left."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        hosts = list(self._balance.hosts)
+        await asyncio.gather(*(self._watch.last_look(host) for host in hosts))
+        for result in await asyncio.gather(*(host.replica.stop() for host in hosts), return_exceptions=True):
+            if isinstance(result, BaseException):
                 log.warning("a replica did not stop by itself and is killed: %s", type(result).__name__)
-        for actor in running:
-            ray.kill(actor)
+        for number, replica in self._present.items():
+            if replica is not None:
+                replica.kill()
+                self._present[number] = None
 
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion:
-        return await self.send(messages, sampling, schema, None)
+        async with self.conversation() as talk:
+            return await talk.complete(messages, sampling, schema)
 
-    def conversation(self) -> Completer:
-        return _Conversation(self)
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator[Completer]:
+        talk = Talk()
+        await self._balance.seat(talk)
+        try:
+            yield _Conversation(self, talk)
+        finally:
+            self._balance.leave(talk)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """What each replica that serves is doing, as of the last look."""
+        return self._watch.metrics()
 
     def describe(self) -> list[dict[str, Any]]:
-        """What runs, for the manifest."""
-        return [asdict(r.starting.result()) for r in self._replicas if r.starting is not None and r.ready]
-
-    def choose(self) -> _Replica:
-        """The least loaded replica that can serve; one that is starting only if none can."""
-        return min(self._replicas, key=lambda replica: (not replica.ready, replica.load))
+        """Every replica that has served: what it is, what it did, and how it ended. For the manifest."""
+        return self._watch.describe()
 
     async def send(
-        self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None, preferred: _Replica | None
+        self, talk: Talk, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None
     ) -> Completion:
-        """Complete on `preferred` while it lives, else on the replica of choice; on another one if that dies."""
-        if self._throttle is None:
-            return await self._send(messages, sampling, schema, preferred)
-        async with self._throttle.admitted():
-            completion = await self._send(messages, sampling, schema, preferred)
-        self._throttle.used(completion.prompt_tokens + completion.completion_tokens)
-        return completion
-
-    async def _send(
-        self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None, preferred: _Replica | None
-    ) -> Completion:
-        failure = Failure("engine_died")
-        for _ in range(_TRIES):
-            replica = preferred if preferred is not None and preferred.ready else self.choose()
-            assert replica.starting is not None
-            await asyncio.shield(replica.starting)
-            actor = replica.actor
-            reply = await self._call(replica, messages, sampling, schema)
+        """Complete on the replica where `talk` is, and as often as that dies on another one."""
+        while True:
+            host = await self._balance.seat(talk)
+            reply = await self._call(host, messages, sampling, schema)
             if isinstance(reply, Completion):
+                self._fruitless = 0
                 return reply
             if reply.scope == "run":
                 raise Stopped(f"every call would fail: {reply.reason}: {reply.detail}")
             if reply.scope == "item":
                 raise CompletionFailed(reply)
-            failure = reply
-            if replica.actor is actor:  # the first task to see the death has it replaced
-                self._replace(replica, reply)
-        raise CompletionFailed(Failure(failure.reason, f"{_TRIES} replicas died under it; last: {failure.detail}"))
+            cause = self._dead(host, reply)
+            if talk.convicted:
+                detail = f"{talk.deaths} engines died while they worked on it, the last one so: {cause.detail}"
+                raise CompletionFailed(Failure(cause.reason, detail, final=True))
 
     async def _call(
-        self, replica: _Replica, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None
+        self, host: Host, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None
     ) -> Completion | Failure:
-        from ray.exceptions import RayError, RayTaskError
+        if self._throttle is None:
+            return await self._watch.during(host, host.replica.complete(messages, sampling, schema))
+        async with self._throttle.admitted():
+            reply = await self._watch.during(host, host.replica.complete(messages, sampling, schema))
+        if isinstance(reply, Completion):
+            self._throttle.used(reply.prompt_tokens + reply.completion_tokens)
+        return reply
 
-        replica.load += 1
+    def _dead(self, host: Host, symptom: Failure) -> Failure:
+        """Take a dead replica out, if this is the first to see it; returns the first symptom."""
+        death = self._deaths[host]
+        if not death.done():
+            death.set_result(symptom)
+            self._fruitless += 1
+            self._watch.ended(host, symptom)
+            self._balance.died(host, blame=symptom.reason not in INNOCENT)
+        return death.result()
+
+    async def _keep(self, number: int) -> None:
+        """Keep a replica in place `number`."""
+        failed = 0  # starts in a row
+        while True:
+            replica = self._present[number] = self._create(number)
+            try:
+                host = await self._begin(number, replica)
+            except (ReplicaLost, ModelFailed) as error:
+                replica.kill()
+                failed += 1
+                hopeless = isinstance(error, ModelFailed) and not self._watch.has_served
+                if not self._balance.hosts and (hopeless or failed >= _STARTS):
+                    raise ModelFailed(str(error)) from error
+                log.warning("replica %d cannot start, and is tried again: %s", number, error)
+                await asyncio.sleep(_PAUSES[min(failed, len(_PAUSES)) - 1])
+                continue
+            failed = 0
+            death = self._deaths[host] = asyncio.get_running_loop().create_future()
+            self._balance.join(host)
+            assert self._first is not None
+            if not self._first.done():
+                self._first.set_result(None)
+            cause = await death
+            replica.kill()
+            log.warning("replica %d died, another is started: %s: %s", number, cause.reason, cause.detail)
+            if not self._balance.hosts and self._fruitless >= _FRUITLESS:
+                raise ModelFailed(
+                    f"engines died {self._fruitless} times without a reply between; the last one so: {cause.detail}"
+                )
+
+    async def _begin(self, number: int, replica: Replica) -> Host:
+        self._waiting_for_resources.add(number)
         try:
-            assert replica.call is not None
-            return await replica.call(messages, sampling, schema)
-        except RayTaskError as error:  # the actor lives: our own code failed on this item
-            return Failure("engine_error", str(error).strip().splitlines()[-1])
-        except RayError as error:
-            return Failure("replica_died", f"{type(error).__name__}: {str(error).splitlines()[0]}", scope="replica")
+            await replica.place()
         finally:
-            replica.load -= 1
+            self._waiting_for_resources.discard(number)
+        info = await replica.start()
+        return self._watch.started(Host(number, replica, info, joined=asyncio.get_running_loop().time()))
 
-    def _begin(self, replica: _Replica) -> asyncio.Task[ReplicaInfo]:
-        actor = replica.actor = self._create()
-        replica.call = Batched(actor, self._throttle.heard).call if self._throttle else actor.complete.remote
-        replica.starting = asyncio.create_task(_started(replica.number, replica.actor))
-        return replica.starting
+    async def _look_after(self) -> None:
+        """Read the counters, notice what hangs, and give up when resources stay away."""
+        clock = asyncio.get_running_loop().time
+        busy = clock()
+        while True:
+            await asyncio.sleep(self._look)
+            for host, failure in await self._watch.look():
+                self._dead(host, failure)
+            if self._balance.hosts or len(self._waiting_for_resources) < len(self._present):
+                busy = clock()
+            elif clock() - busy > self._patience:
+                number = min(self._waiting_for_resources)
+                replica = self._present[number]
+                assert replica is not None
+                raise ModelFailed(f"no replica could be placed for {self._patience:.0f} s: {replica.lacks()}")
 
-    def _replace(self, replica: _Replica, failure: Failure) -> None:
-        """Put a new actor in the place of a dead one; whoever waits for it sees it fail if it does."""
-        import ray
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
 
-        self._deaths += 1
-        if self._deaths > _DEATHS * len(self._replicas):
-            raise MtBenchError(f"engines died {self._deaths} times; the last one: {failure.reason}: {failure.detail}")
-        log.warning("replica %d died (%s), starting another", replica.number, failure.detail)
-        ray.kill(replica.actor)
-        self._begin(replica)
-
-
-async def _started(number: int, actor: Any) -> ReplicaInfo:
-    from ray.exceptions import RayError
-
-    try:
-        info: ReplicaInfo | Failure = await actor.start.remote()
-    except RayError as error:
-        raise MtBenchError(f"replica {number} died while it started: {error}") from error
-    if isinstance(info, Failure):
-        raise (UsageError if info.reason == "usage" else MtBenchError)(f"replica {number} cannot start: {info.detail}")
-    return info
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """Work in the background ended, which it does by an error only: whoever waits for a replica is told."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        assert error is not None
+        for other in self._tasks:
+            other.cancel()
+        self._balance.fail(error)
+        if self._first is not None and not self._first.done():
+            self._first.set_exception(error)
 
 
 class _Conversation:
-    """Sends every turn to the replica that answered the first one, while that lives."""
+    """The turns of one conversation."""
 
-    def __init__(self, pool: ReplicaPool) -> None:
+    def __init__(self, pool: ReplicaPool, talk: Talk) -> None:
         self._pool = pool
-        self._replica: _Replica | None = None
+        self._talk = talk
 
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion:
-        if self._replica is None:
-            self._replica = self._pool.choose()
-        return await self._pool.send(messages, sampling, schema, self._replica)
-
-
-def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
-    """Replicas of local weights, each one actor that owns its GPUs (or cores) and runs vLLM's own executor."""
-    import ray
-
-    environment = worker_env()
-    if not replicas.gpus:
-        environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process less to start; Ray sets the OMP threads
-    actor = ray.remote(VllmReplica).options(
-        num_gpus=replicas.gpus,
-        num_cpus=replicas.cpus,
-        max_concurrency=10_000,
-        runtime_env={"env_vars": environment},
-    )
-    return ReplicaPool(lambda: actor.remote(spec), replicas.count)
-
-
-def endpoint_pool(spec: EndpointSpec, throttle: Throttle) -> ReplicaPool:
-    """Clients of an endpoint, paced by `throttle`: a process for every 500 calls in flight, at most one a core."""
-    import ray
-
-    cores = int(ray.cluster_resources().get("CPU", 1))
-    count = min(cores, -(-throttle.parallel // _CALLS_PER_CLIENT))
-    actor = ray.remote(EndpointReplica).options(num_cpus=0)
-    return ReplicaPool(lambda: actor.remote(spec), max(1, count), throttle)
+        return await self._pool.send(self._talk, messages, sampling, schema)

@@ -1,38 +1,18 @@
-"""One replica of a model: vLLM's AsyncLLM inside a Ray actor. CPU and CUDA differ in engine arguments only."""
+"""One replica of a model: vLLM's AsyncLLM inside a Ray actor."""
 
 import asyncio
 import itertools
 import os
 import time
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
+from mtbench_ko.engine.base import Completion, Counters, Failure, Messages, ReplicaInfo, Sampling
+from mtbench_ko.engine.batched import Call, Finished, Inbox
+from mtbench_ko.engine.gpu_memory import wait_for_memory
 from mtbench_ko.engine.thinking import OPEN, split_thinking
-
-CPU_DEFAULTS: dict[str, Any] = {
-    "enforce_eager": True,  # torch.compile doubles the start and did not decode faster on 2 cores
-    "block_size": 32,  # the CPU default of 128 leaves short prompts out of the prefix cache
-    "kv_cache_memory_bytes": 1 << 30,
-    "max_num_seqs": 64,
-}
-
-
-_BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86, Arm
-
-
-@dataclass(frozen=True)
-class VllmSpec:
-    """What to load. `engine_args` are fields of vLLM's AsyncEngineArgs and win over our defaults."""
-
-    path: str
-    revision: str | None
-    chat_template: str
-    tensor_parallel_size: int = 1
-    pipeline_parallel_size: int = 1
-    max_gpu_memory: str | None = None
-    engine_args: dict[str, Any] = field(default_factory=dict)
+from mtbench_ko.engine.vllm_arguments import VllmSpec, engine_arguments, seeds_are_safe, unknown_arguments
+from mtbench_ko.engine.vllm_counters import StepCounters
 
 
 class VllmReplica:
@@ -41,16 +21,19 @@ class VllmReplica:
     def __init__(self, spec: VllmSpec) -> None:
         self._spec = spec
         self._ids = itertools.count()
+        self._inbox = Inbox(self.complete)
+        self._counters = StepCounters(Path(spec.path).name)
+        self._engine: Any = None
 
     async def start(self) -> ReplicaInfo | Failure:
-        """Load the weights. A failure here is the run's: no other replica would fare better."""
+        """Load the weights. A failure here is the model's: vLLM raises whatever its parts raise."""
         began = time.monotonic()
-        if unknown := await asyncio.to_thread(self._unknown_arguments):
-            return Failure("usage", f"vLLM has no engine argument {', '.join(unknown)} (--engine-arg)", scope="run")
+        if unknown := await asyncio.to_thread(unknown_arguments, self._spec):
+            return Failure("usage", f"vLLM has no engine argument {', '.join(unknown)} (--engine-arg)", scope="model")
         try:
-            self._build()
-        except Exception as error:  # vLLM raises whatever its parts raise; all of it means "cannot load"
-            return Failure("engine_start", f"{type(error).__name__}: {error}\n{_log_tail()}", scope="run")
+            await self._build()
+        except Exception as error:
+            return Failure("engine_start", f"{type(error).__name__}: {error}\n{_log_tail()}", scope="model")
         import ray
         import vllm
 
@@ -61,14 +44,30 @@ class VllmReplica:
             node=ray.get_runtime_context().get_node_id(),
             pid=os.getpid(),
             seconds_to_start=round(time.monotonic() - began, 1),
+            slots=self._engine.vllm_config.scheduler_config.max_num_seqs,
             details={
                 "dtype": str(config.dtype).removeprefix("torch."),
                 "max_model_len": config.max_model_len,
                 "quantization": config.quantization,
                 "tensor_parallel_size": self._spec.tensor_parallel_size,
                 "pipeline_parallel_size": self._spec.pipeline_parallel_size,
+                "nodes": self._spec.nodes,
+                "lora": self._spec.lora_path,
+                "sends_seeds": self._seeds,
             },
         )
+
+    async def put(self, calls: dict[int, Call]) -> None:
+        self._inbox.put(calls)
+
+    async def take(self) -> Finished:
+        return await self._inbox.take()
+
+    async def counters(self) -> Counters | Failure:
+        """What the engine has done; a failure once it is dead."""
+        if self._engine.errored:
+            return Failure("engine_died", "EngineCore is dead", scope="replica")
+        return self._counters.read()
 
     async def complete(
         self, messages: Messages, sampling: Sampling, schema: dict[str, Any] | None = None
@@ -80,13 +79,9 @@ class VllmReplica:
         except Exception as error:  # Jinja's errors and those that templates raise themselves
             return Failure("chat_template", f"{type(error).__name__}: {error}", final=True)
         ids = self._tokenizer.encode(prompt, add_special_tokens=False)
-        room = self._engine.model_config.max_model_len - len(ids)
-        if room < 1:
-            return Failure(
-                "context_overflow",
-                f"{len(ids)} prompt tokens, and the model takes {self._engine.model_config.max_model_len}",
-                final=True,
-            )
+        longest = self._engine.model_config.max_model_len
+        if len(ids) >= longest:
+            return Failure("context_overflow", f"{len(ids)} prompt tokens, and the model takes {longest}", final=True)
         try:
             output = await self._generate(ids, sampling, schema)
         except EngineDeadError as error:
@@ -99,6 +94,9 @@ class VllmReplica:
         # A constrained reply begins with its JSON, whatever block the template opened.
         opened = schema is None and prompt.rstrip().endswith(OPEN)
         text, reasoning = self._split(result.text, messages, opened)
+        sent = sampling.describe() | {"top_k": 0}
+        if not self._seeds:
+            sent.pop("seed", None)
         return Completion(
             text=text,
             reasoning=reasoning,
@@ -106,7 +104,7 @@ class VllmReplica:
             prompt_tokens=len(ids),
             completion_tokens=len(result.token_ids),
             messages=messages,
-            sampling=asdict(sampling) | {"top_k": 0},
+            sampling=sent,
             model=self._spec.path,
             structured=schema is not None,
         )
@@ -115,46 +113,38 @@ class VllmReplica:
         """Stop the engine and wait until its processes have ended and freed their memory."""
         await asyncio.to_thread(self._engine.shutdown)
 
-    def _unknown_arguments(self) -> list[str]:
+    async def _build(self) -> None:
+        import ray
         from vllm import AsyncEngineArgs
-
-        return sorted(set(self._spec.engine_args) - {field.name for field in fields(AsyncEngineArgs)})
-
-    def _build(self) -> None:
-        from vllm import AsyncEngineArgs
-        from vllm.config import StructuredOutputsConfig
-        from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        defaults = CPU_DEFAULTS | {"dtype": _cpu_dtype()} if current_platform.is_cpu() else {}
-        arguments = {
-            "model": self._spec.path,
-            "revision": self._spec.revision,
-            "tokenizer_revision": self._spec.revision,
-            "tensor_parallel_size": self._spec.tensor_parallel_size,
-            "pipeline_parallel_size": self._spec.pipeline_parallel_size,
-            "enable_prefix_caching": True,
-            "disable_log_stats": True,
-            # Free whitespace between JSON fields is where weak judges loop until their tokens are gone.
-            "structured_outputs_config": StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True),
-            **defaults,
-            **self._spec.engine_args,
-        }
-        if self._spec.max_gpu_memory and not current_platform.is_cpu():
-            total = current_platform.get_device_total_memory()
-            arguments["gpu_memory_utilization"] = memory_share(self._spec.max_gpu_memory, total)
-        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        arguments = await asyncio.to_thread(engine_arguments, self._spec)
+        await wait_for_memory(ray.get_gpu_ids(), arguments.get("gpu_memory_utilization"))
+        if self._spec.nodes > 1:  # else its core, a process of its own, may start a Ray of its own
+            os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[self._counters.attach])
+        self._seeds = seeds_are_safe(self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()
+        self._lora = self._adapter()
         self._parser = None
         if name := arguments.get("reasoning_parser"):
             from vllm.reasoning import ReasoningParserManager
 
             self._parser = ReasoningParserManager.get_reasoning_parser(name)(self._tokenizer)
 
+    def _adapter(self) -> Any:
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest("adapter", 1, self._spec.lora_path) if self._spec.lora_path else None
+
     def _render(self, messages: Messages) -> str:
         return str(
             self._tokenizer.apply_chat_template(
-                messages, chat_template=self._spec.chat_template, add_generation_prompt=True, tokenize=False
+                messages,
+                chat_template=self._spec.chat_template,
+                add_generation_prompt=True,
+                tokenize=False,
+                **self._spec.chat_template_kwargs,
             )
         )
 
@@ -168,13 +158,18 @@ class VllmReplica:
             top_k=0,
             repetition_penalty=sampling.repetition_penalty,
             max_tokens=sampling.max_tokens,
+            seed=sampling.seed if self._seeds else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
             structured_outputs=StructuredOutputsParams(json=_bounded(schema, sampling)) if schema else None,
             skip_special_tokens=self._parser is None,  # parsers look for special tokens in the text
         )
-        request_id = f"{os.getpid()}-{next(self._ids)}"
         final = None
-        async for output in self._engine.generate({"prompt_token_ids": ids}, params, request_id=request_id):
+        async for output in self._engine.generate(
+            {"prompt_token_ids": ids},
+            params,
+            request_id=f"{os.getpid()}-{next(self._ids)}",
+            lora_request=self._lora,
+        ):
             final = output
         if final is None:
             raise ValueError("the engine ended the request without output")
@@ -190,12 +185,6 @@ class VllmReplica:
         return answer or "", reasoning
 
 
-def memory_share(wanted: str, total: int) -> float:
-    """What `wanted`, a share ("0.9") or an amount ("40GiB"), is of `total` bytes; at most 1."""
-    amount = wanted.removesuffix("GiB")
-    return float(wanted) if amount == wanted else min(1.0, int(amount) * 2**30 / total)
-
-
 def _bounded(schema: dict[str, Any], sampling: Sampling) -> dict[str, Any]:
     """`schema` with its strings kept to a third of the tokens as characters, so that the object is completed.
 
@@ -206,14 +195,6 @@ def _bounded(schema: dict[str, Any], sampling: Sampling) -> dict[str, Any]:
         name: field | bound if field["type"] == "string" else field for name, field in schema["properties"].items()
     }
     return schema | {"properties": properties}
-
-
-def _cpu_dtype() -> str:
-    """The model's own dtype where the CPU computes in bfloat16, else float32: emulation is several times slower."""
-    import torch
-
-    capabilities = torch.cpu.get_capabilities()
-    return "auto" if any(capabilities.get(name) for name in _BF16_INSTRUCTIONS) else "float32"
 
 
 def _log_tail(lines: int = 25) -> str:

@@ -1,7 +1,7 @@
 """One conversation: each turn is sent with the stored turns before it, and stored before the next is sent."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from mtbench_ko.engine import Completer, CompletionFailed, Engine, Failure, Messages, Sampling
 from mtbench_ko.hashing import sha256_json
@@ -42,7 +42,7 @@ class Conversation:
                 "system_prompt": self.subject.system_prompt,
                 "chat_template": self.subject.template_sha256,
                 "weights": self.subject.identity,
-                "sampling": asdict(self.sampling),
+                "sampling": self.sampling.describe(),
                 "choice": self.choice,
             }
         )
@@ -85,14 +85,14 @@ async def converse(
     `may_go_on` is asked before a turn is sent.
     """
     texts = [turn.text for turn in conversation.saved_turns(store)]
-    talk = engine.conversation()
-    while len(texts) < len(conversation.question.turns) and may_go_on():
-        record = await _next_turn(conversation, texts, talk)
-        store.append(record)
-        yield record
-        if isinstance(record, FailureRecord):
-            return
-        texts.append(record.text)
+    async with engine.conversation() as talk:
+        while len(texts) < len(conversation.question.turns) and may_go_on():
+            record = await _next_turn(conversation, texts, talk)
+            store.append(record)
+            yield record
+            if isinstance(record, FailureRecord):
+                return
+            texts.append(record.text)
 
 
 async def _next_turn(conversation: Conversation, answers: list[str], engine: Completer) -> TurnRecord | FailureRecord:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -52,7 +52,7 @@ class Match(ABC):
         return sha256_json(
             {
                 "judge": self.judge.identity,
-                "sampling": asdict(self.judge.sampling),
+                "sampling": self.judge.sampling.describe(),
                 "messages": sha256_json(self.messages),
                 "output_format": self.prompt.output_format,
                 "repeat": 0,
