@@ -15,7 +15,7 @@ import pytest
 from fake_openai import FakeOpenAI, judge_reply, serve
 from s3_server import WEED, S3Server
 
-from mtbench_ko.engine import ray_cluster
+from mtbench_ko.engine import Node, ray_cluster
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MTBENCH_KO_UPSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -123,7 +123,8 @@ ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disab
 
 def ray_environment() -> dict[str, str]:
     """Without the caller's Ray settings; no token, which a cluster that `ray.init` starts would ask drivers for."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | ON_LOOPBACK
+    others = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return others | ON_LOOPBACK | {"RAY_process_group_cleanup_enabled": "1"}
 
 
 @contextmanager
@@ -149,12 +150,20 @@ def shared_cluster() -> Iterator[str]:
         yield address
 
 
+@contextmanager
+def joined(address: str) -> Iterator[list[Node]]:
+    """The test itself is a driver on the cluster at `address`; yields its nodes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ON_LOOPBACK | {"HF_HUB_OFFLINE": "1"}).items():
+            patch.setenv(name, value)
+        with ray_cluster(address) as nodes:
+            yield nodes
+
+
 @pytest.fixture
-def joined_cluster(shared_cluster: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def joined_cluster(shared_cluster: str) -> Iterator[None]:
     """The test itself is a driver on the shared cluster."""
-    for name, value in ON_LOOPBACK.items():
-        monkeypatch.setenv(name, value)
-    with ray_cluster(shared_cluster):
+    with joined(shared_cluster):
         yield
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+from conftest import joined
 
 from mtbench_ko.engine import (
     Completion,
@@ -18,7 +19,6 @@ from mtbench_ko.engine import (
     Sampling,
     VllmSpec,
     place,
-    ray_cluster,
     resolve_weights,
     vllm_pool,
 )
@@ -33,11 +33,10 @@ def ask(text: str) -> Messages:
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_models: list[Path]) -> Iterator[tuple[ReplicaPool, Run]]:
+def engine(tiny_models: list[Path], shared_cluster: str) -> Iterator[tuple[ReplicaPool, Run]]:
     weights = resolve_weights(str(tiny_models[0]))
     loop = asyncio.new_event_loop()
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    with ray_cluster(None) as nodes:
+    with joined(shared_cluster) as nodes:
         spec = VllmSpec(weights.path, None, weights.chat_template, engine_args={"max_model_len": 1024})
         pool = vllm_pool(spec, place(nodes, replicas=1))
         loop.run_until_complete(pool.start())

@@ -88,7 +88,8 @@ class Watch:
                 "cache_hit_rate": life.cache_hit_rate,
                 "cache_usage": round(life.counters.cache_usage, 3),
             }
-            for life in map(self._lives.__getitem__, self._balance.hosts)
+            for life in sorted(self._lives.values(), key=_place)
+            if life.ended is None
         ]
 
     def describe(self) -> list[dict[str, Any]]:
@@ -104,7 +105,7 @@ class Watch:
                 "preemptions": life.counters.preemptions,
                 "died": f"{life.cause.reason}: {life.cause.detail}" if life.cause else None,
             }
-            for life in self._lives.values()
+            for life in sorted(self._lives.values(), key=_place)
         ]
 
     async def _look_at(self, life: _Life) -> Failure | None:
@@ -126,6 +127,10 @@ class Watch:
             return None
         detail = f"no step for {now - life.moved:.0f} s with {life.calls} requests in work"
         return Failure("engine_hangs", detail, scope="replica")
+
+
+def _place(life: _Life) -> tuple[int, float]:
+    return life.host.number, life.began
 
 
 def _now() -> float:
