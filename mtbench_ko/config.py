@@ -6,33 +6,25 @@ A flag wins over its environment variable (MTBENCH_KO_<NAME>), that over the YAM
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mtbench_ko.errors import UsageError
+from mtbench_ko.model_settings import Count, ModelEntry, ModelSettings, pairs, setting
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
-GPU_MEMORY = r"^(0?\.\d+|1(\.0+)?|\d+ ?GiB)$"
 _SECRET_NAME = re.compile("token|key|secret|password", re.IGNORECASE)
-Count = Annotated[int, Field(ge=1)]
-
-
-def setting(default: Any, group: str, help: str, **constraints: Any) -> Any:
-    """A field whose flag stands in `group` and is explained by `help`."""
-    return Field(default, description=help, json_schema_extra={"group": group}, **constraints)
 
 
 def _many(group: str, help: str) -> Any:
     return Field(default_factory=list, description=help, json_schema_extra={"group": group})
 
 
-class RunConfig(BaseModel):
-    """The settings of one run."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+class RunConfig(ModelSettings):
+    """The settings of one run. Those of `ModelSettings` hold for all its models."""
 
     bench_name: str = setting("mt_bench_ko", "bench", "Question set: a registered name, or a folder when it holds a /.")
     question_begin: int | None = setting(None, "bench", "First question, as a position in the file from 0.")
@@ -62,21 +54,8 @@ class RunConfig(BaseModel):
     openai_api_key: str | None = setting(
         None, "model", "Key of --model, env:NAME or file:PATH; for OpenAI: OPENAI_API_KEY."
     )
-    revision: str | None = setting(None, "model", "Revision of a hub id.")
-    dtype: str | None = setting(None, "model", "vLLM's dtype; default: the model's own (float32 on older CPUs).")
-    num_gpus_per_model: Count | None = setting(None, "model", "GPUs of one replica (tensor x pipeline parallel).")
-    num_gpus_total: Count | None = setting(None, "model", "GPUs to use; default: all.")
-    pipeline_parallel_size: Count | None = setting(None, "model", "Pipeline stages; divides --num-gpus-per-model.")
-    replicas: Count | None = setting(None, "model", "Replicas beside each other; default: as many as fit.")
-    max_gpu_memory: str | None = setting(
-        None, "model", "GPU memory for vLLM: a share of it (0.9) or an amount (40GiB).", pattern=GPU_MEMORY
-    )
-    chat_template: str | None = setting(None, "model", "Jinja file to use instead of the model's own template.")
-    engine_arg: dict[str, Any] = Field(
-        default_factory=dict,
-        description="An engine argument of vLLM, K=V; V is read as JSON where it can be. Repeatable.",
-        json_schema_extra={"group": "model"},
-    )
+    models: list[ModelEntry] = _many("file", "The models under test, each with settings of its own.")
+    num_gpus_total: Count | None = setting(None, "engine", "GPUs to use; default: all.")
 
     max_new_token: Count = setting(1024, "generation", "Tokens that a turn may take, thinking included.")
     num_choices: Count = setting(1, "generation", "Conversations per question.")
@@ -99,11 +78,7 @@ class RunConfig(BaseModel):
     )
     baseline_model: str | None = setting(None, "judge", "The model that pairwise-baseline compares with.")
     judge_attempts: Count = setting(3, "judge", "How often the judge is asked for a verdict that can be read.")
-    judge_engine_arg: dict[str, Any] = Field(
-        default_factory=dict,
-        description="An engine argument of the local judge, K=V. Repeatable.",
-        json_schema_extra={"group": "judge"},
-    )
+    judge_engine_arg: dict[str, Any] = pairs("judge", "An engine argument of the local judge, K=V. Repeatable.")
     judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
     judge_file: str | None = setting(None, "judge", "A file of judge prompts in FastChat's format.")
     prompt_set: str | None = setting(
@@ -143,8 +118,10 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunConfig":
-        if self.model and self.model_path:
+        if self.model and (self.model_path or self.models):
             raise ValueError("--model (an endpoint) and --model-path (local weights) exclude each other")
+        if self.model_path and self.models:
+            raise ValueError("--model-path and the list models: exclude each other; put all models into one of them")
         if self.judge_model_path and self.judge_api_base:
             raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
         if self.judge_file and self.prompt_set:
@@ -168,16 +145,27 @@ class RunConfig(BaseModel):
         for name in ("openai_api_base", "judge_api_base", "data_mirror"):
             if settings[name]:
                 settings[name] = without_secrets(settings[name])
-        for name in ("engine_arg", "judge_engine_arg"):
-            settings[name] = {k: "***" if _SECRET_NAME.search(k) else v for k, v in settings[name].items()}
+        for place in (settings, *settings["models"]):
+            for name in place.keys() & {"engine_arg", "judge_engine_arg"}:
+                place[name] = {k: "***" if _SECRET_NAME.search(k) else v for k, v in place[name].items()}
         return settings
+
+    @property
+    def entries(self) -> list[ModelEntry]:
+        """The local models under test, each with all its settings."""
+        names = self.model_id + [""] * len(self.model_path)
+        listed = self.models or [
+            ModelEntry(model_path=path, model_id=name or None)
+            for path, name in zip(self.model_path, names, strict=False)
+        ]
+        return [entry.over(self) for entry in listed]
 
     @property
     def model_names(self) -> list[str]:
         """The name of each model under test, in order."""
-        paths = [self.model] if self.model else self.model_path
-        given = self.model_id + [""] * len(paths)
-        return [name or str(path).rstrip("/").rpartition("/")[2] for path, name in zip(paths, given, strict=False)]
+        if self.model:
+            return [*self.model_id, self.model.rstrip("/").rpartition("/")[2]][:1]
+        return [entry.name for entry in self.entries]
 
     @property
     def judgment_kind(self) -> Literal["judgment", "game"]:
@@ -221,7 +209,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _fault(fault: Any, file: str | None) -> str:
-    name = str(fault["loc"][0]) if fault["loc"] else ""
+    place = fault["loc"]
+    name = str(place[0]) if place else ""
+    if name == "models" and len(place) > 1:
+        name = f"models[{place[1]}]" + "".join(f".{part}" for part in place[2:3])
     if fault["type"] == "extra_forbidden":
         return f"{file or 'settings'}: unknown key '{name}'"
     message = str(fault["msg"]).removeprefix("Value error, ")

@@ -34,3 +34,12 @@ class Preempted(MtBenchError):
     """A signal asked to stop; everything is saved, the same command goes on from here."""
 
     exit_code = 75
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended a group of tasks: ours before others."""
+    ours, others = group.split(MtBenchError)
+    error: BaseException = ours or others or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -5,16 +5,20 @@ import logging
 import time
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
+from statistics import mean
 from typing import Any
 
 from mtbench_ko.bench import Bench
 from mtbench_ko.config import RunConfig, read_key
-from mtbench_ko.engine import Sampling, ray_cluster
-from mtbench_ko.errors import INCOMPLETE, MtBenchError, Preempted, UsageError
+from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
+from mtbench_ko.errors import INCOMPLETE, Preempted, UsageError, first_error
 from mtbench_ko.foreign import settle_answers, settle_judgments
-from mtbench_ko.generate import Conversation, temperature
+from mtbench_ko.generate import Conversation, seed, temperature
 from mtbench_ko.judge import Matchmaker
 from mtbench_ko.pipeline import Counts, Pipeline
+from mtbench_ko.placement_table import placement_table
 from mtbench_ko.plan import (
     Contestant,
     Plan,
@@ -29,6 +33,7 @@ from mtbench_ko.report import Scoreboard, read_scoreboard
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
 from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
+from mtbench_ko.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +61,11 @@ class Job:
         }
         # The model that shares the judge's weights goes last, so that its engine can grade the others' answers.
         self.contestants.sort(key=lambda contestant: contestant.shares(self.judge_weights))
-        self.plan = Plan(None, "none", None)
-        self.engines: dict[str, Any] = {}
+        self.plan = Plan()
+        self.timeline = Timeline()
         self._counts = Counts()
         self._began = time.time()
+        self._judgments_due = 0.0
         self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
         # Only now, with all else in order: opening an output in a bucket stops whoever writes it.
         self._output = output
@@ -83,6 +89,7 @@ class Job:
                     temperature=temperature(question, self.config.force_temperature),
                     max_tokens=self.config.max_new_token,
                     repetition_penalty=self.config.repetition_penalty,
+                    seed=seed(question, choice),
                 ),
             )
             for question in self.bench.questions.values()
@@ -100,7 +107,7 @@ class Job:
             try:
                 pipeline = asyncio.run(self._stream(progress))
             except BaseExceptionGroup as group:
-                raise _first(group) from group
+                raise first_error(group) from group
             finally:
                 self._write_views()
                 self._write_manifest(progress)
@@ -159,14 +166,29 @@ class Job:
             ):
                 arm()  # ray.init puts a SIGTERM handler of its own
                 sending = group.create_task(self._output.keep_sending())
-                self.plan = make_plan(self.config, self.contestants, self.judge, self.judge_weights, nodes)
+                owing = {contestant: len(talks) for contestant, talks in owed.items()}
+                self.plan = make_plan(self.config, owing, self.judge, self.judge_weights, nodes)
                 progress.say(self.plan.describe())
-                if not self.config.dry_run:
-                    schedule = Schedule(self.config, self.plan, self.judge, self.judge_weights, self.keys, self.engines)
-                    await schedule.run(pipeline, owed, progress, group)
+                if self.config.dry_run:
+                    progress.show(placement_table(self.plan))
+                else:
+                    schedule = Schedule(
+                        self.config, self.plan, self.judge, self.judge_weights, self.keys, self.timeline, alive_nodes
+                    )
+                    await schedule.run(
+                        pipeline, owed, progress, group, partial(self._model_finished, pipeline, progress)
+                    )
                     pipeline.close_matches()
                 sending.cancel()
         return pipeline
+
+    def _model_finished(self, pipeline: Pipeline, progress: RunProgress, model: str) -> None:
+        """Put a model's results where they can be seen while the others go on."""
+        self._write_views(model)
+        turns = pipeline.scores.get(model, {})
+        means = [f"turn {turn} {mean(grades):.2f}" for turn, grades in sorted(turns.items())]
+        score = f": {mean(chain(*turns.values())):.2f} ({', '.join(means)})" if turns else ""
+        progress.say(f"{model} is through{score}")
 
     def _saved_answers(self) -> list[SavedAnswer]:
         """The answers to judge that lie in the output: all, or beside models under test those to compare them with."""
@@ -202,13 +224,18 @@ class Job:
             turns[model] += len(texts)
         return turns
 
-    def _write_views(self) -> None:
+    def _write_views(self, model: str | None = None) -> None:
+        """Rebuild FastChat's files; for one `model`, its own, and those that have all models if that is due."""
         if self.config.dry_run:
             return
+        began = time.monotonic()
+        due = began > self._judgments_due
         try:
-            self.store.write_views(replace=self._files)
+            self.store.write_views(replace=self._files, model=model, judgments=model is None or due)
         except OSError as error:  # a full disk; the journal is whole, and the next start tries again
             log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
+        if due:  # at most 2 % of the time goes into files that grow with the number of models
+            self._judgments_due = time.monotonic() + 50 * (time.monotonic() - began)
 
     def _write_manifest(self, progress: RunProgress) -> None:
         """Put this run's facts beside those of earlier runs on the same output, once it has any."""
@@ -229,7 +256,7 @@ class Job:
             self.bench.name,
             facts={
                 "bench": {"name": self.bench.name, "questions": len(self.bench.questions), "sha256": self.bench.hashes},
-                "models": {entry.subject.model_id: asdict(entry.subject) for entry in self.contestants},
+                "models": {one.name: asdict(one.subject) for one in self.contestants},
                 "judges": judge,
             },
             run={
@@ -237,8 +264,9 @@ class Job:
                 "seconds": round(time.time() - self._began, 1),
                 "counts": self._counts.describe(),
                 "tokens_generated": progress.tokens,
-                "engines": self.engines,
-                "placement": asdict(self.plan),
+                "engines": self.timeline.engines(),
+                "placement": self.plan.public(),
+                "schedule": self.timeline.schedule(),
                 "config": self.config.public(),
             },
         )
@@ -246,12 +274,3 @@ class Job:
 
 def _tally(reasons: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the tasks: ours before others."""
-    ours, others = group.split(MtBenchError)
-    error: BaseException = ours or others or group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

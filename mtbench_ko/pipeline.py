@@ -1,15 +1,17 @@
 """Questions -> answers -> judgments as one stream: a turn is judged as soon as it is stored."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mtbench_ko.engine import Engine
-from mtbench_ko.generate import Conversation, converse
+from mtbench_ko.engine import Engine, Failure
+from mtbench_ko.errors import first_error
+from mtbench_ko.generate import Conversation, converse, longest_first
 from mtbench_ko.judge import Match, Matchmaker, grade
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.records import AttemptRecord, FailureRecord, Judged
+from mtbench_ko.records import AttemptRecord, FailureRecord, Judged, JudgmentRecord
 from mtbench_ko.store import RunStore
 
 
@@ -36,6 +38,10 @@ class Pipeline:
     """One pipeline over one store. First everything saved is taken up, then engines do what is owed.
 
     Its judge tasks live in `group`: an error in one of them ends the whole pipeline.
+
+    Attributes:
+        scores: single grades by model and turn, those of earlier runs among them.
+        judged_beside: judgments made while some model was answering.
     """
 
     def __init__(
@@ -47,10 +53,15 @@ class Pipeline:
         self._group = group
         self._waiting: list[Match] = []
         self._judge_engine: Engine | None = None
+        self._judge_there = asyncio.Event()
         self._judging: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Lock] = {}
+        self._answering = 0
+        self._began = time.time()
         self.stopping = False
         self.counts = Counts()
+        self.scores: dict[str, dict[int, list[float]]] = {}
+        self.judged_beside = 0
 
     def take_up(self, conversations: Iterable[Conversation], retry: bool) -> list[Conversation]:
         """Count what is saved, submit it to the judge, and return the conversations that still owe a turn.
@@ -79,10 +90,32 @@ class Pipeline:
             self._submit(model, question_id, choice, turns[:turn], retry)
 
     async def answer(self, conversations: Iterable[Conversation], engine: Engine) -> None:
-        """Hold the conversations, as many at a time as the engine has room for."""
-        async with asyncio.TaskGroup() as group:
-            for conversation in conversations:
-                group.create_task(self._hold(conversation, engine))
+        """Hold the conversations, those with long answers first, as many at a time as the engine has room for.
+
+        Raises:
+            ModelFailed: the engine is gone for good.
+        """
+        self._answering += 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                for conversation in longest_first(conversations):
+                    if self.stopping:
+                        break
+                    begun = asyncio.Event()  # only one waits for room, so that a run of any size has few tasks
+                    group.create_task(self._hold(conversation, engine, begun))
+                    await begun.wait()
+        except BaseExceptionGroup as errors:
+            raise first_error(errors) from errors
+        finally:
+            self._answering -= 1
+
+    def give_up(self, conversations: Iterable[Conversation], failure: Failure) -> None:
+        """The model cannot answer: what is still owed of the conversations has failed."""
+        for conversation in conversations:
+            done = len(conversation.saved_turns(self._store))
+            if done < len(conversation.question.turns) and not conversation.failure(self._store, since=self._began):
+                self._store.append(conversation.failed(done + 1, failure))
+                self._miss("failed", failure.reason)
 
     @property
     def judgments_waiting(self) -> bool:
@@ -91,14 +124,17 @@ class Pipeline:
     def judge_with(self, engine: Engine) -> None:
         """The judge is ready: matches that waited for it and all that come go to it."""
         self._judge_engine = engine
+        self._judge_there.set()
         waiting, self._waiting = self._waiting, []
         for match in waiting:
             self._start(match)
 
-    async def judged(self) -> None:
-        """Wait until every match so far has its judgment."""
-        while self._judging:
-            await asyncio.wait(list(self._judging))
+    async def judged(self, model: str | None = None) -> None:
+        """Wait until every match so far (or each that shows `model` first) has its judgment."""
+        if self._waiting:
+            await self._judge_there.wait()
+        while waiting := [task for task in self._judging if model is None or task.get_name() == model]:
+            await asyncio.wait(waiting)
 
     def close_matches(self) -> None:
         """No more answers come: comparisons that still lack one have failed, unless they were made before."""
@@ -112,16 +148,19 @@ class Pipeline:
         """Begin nothing more; what is in flight may finish."""
         self.stopping = True
 
-    async def _hold(self, conversation: Conversation, engine: Engine) -> None:
-        texts = [turn.text for turn in conversation.saved_turns(self._store)]
-        async for turn in converse(conversation, engine, self._store, lambda: not self.stopping):
-            if isinstance(turn, FailureRecord):
-                self._miss("failed", turn.reason)
-                continue
-            texts.append(turn.text)
-            self.counts.answered += 1
-            self._progress.answered(turn.usage.get("completion_tokens", 0))
-            self._submit(conversation.subject.model_id, turn.question_id, turn.choice, texts, retry=True)
+    async def _hold(self, conversation: Conversation, engine: Engine, begun: asyncio.Event) -> None:
+        model = conversation.subject.model_id
+        async with engine.conversation() as talk:
+            begun.set()
+            texts = [turn.text for turn in conversation.saved_turns(self._store)]
+            async for turn in converse(conversation, talk, self._store, lambda: not self.stopping):
+                if isinstance(turn, FailureRecord):
+                    self._miss("failed", turn.reason)
+                    continue
+                texts.append(turn.text)
+                self.counts.answered += 1
+                self._progress.answered(turn.usage.get("completion_tokens", 0))
+                self._submit(model, turn.question_id, turn.choice, texts, retry=True)
 
     def _submit(self, model: str, question_id: int, choice: int, answers: Sequence[str], retry: bool) -> None:
         if self._matchmaker is None:
@@ -143,7 +182,7 @@ class Pipeline:
             self._start(match)
 
     def _start(self, match: Match) -> None:
-        task = self._group.create_task(self._grade(match))
+        task = self._group.create_task(self._grade(match), name=match.model)
         self._judging.add(task)
         task.add_done_callback(self._judging.discard)
 
@@ -157,6 +196,8 @@ class Pipeline:
             if record is None:
                 return
             self._store.append(record)
+        if self._answering:
+            self.judged_beside += 1
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
         else:
@@ -170,6 +211,8 @@ class Pipeline:
         self._progress.judged(tokens)
         if record.outcome == "scored":
             self.counts.scored += 1
+            if isinstance(record, JudgmentRecord):
+                self.scores.setdefault(record.model, {}).setdefault(record.turn, []).append(record.score)
         else:
             self._miss("unscored", record.reason or "no_verdict")
 

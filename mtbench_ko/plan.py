@@ -1,18 +1,24 @@
 """What a run is made of: the models under test, the judge, and which of them runs where and when."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from mtbench_ko.bench import Bench, DataCache
 from mtbench_ko.config import RunConfig
 from mtbench_ko.engine import (
+    Ask,
     JudgeTime,
     Node,
     Replicas,
+    Room,
     Sampling,
     Weights,
+    admit,
+    find_shape,
     judge_time,
     place,
+    refuse_leftovers,
     require_vllm,
     resolve_weights,
 )
@@ -27,14 +33,20 @@ from mtbench_ko.judge import (
     baseline_pairs,
     load_prompts,
 )
+from mtbench_ko.model_settings import ModelEntry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contestant:
-    """A model under test. `weights` is None for an endpoint."""
+    """A model under test. `weights` and `entry`, its settings, are None for an endpoint."""
 
     subject: Subject
-    weights: Weights | None
+    weights: Weights | None = None
+    entry: ModelEntry | None = None
+
+    @property
+    def name(self) -> str:
+        return self.subject.model_id
 
     def shares(self, judge_weights: Weights | None) -> bool:
         """Whether its engine is the judge's too."""
@@ -43,11 +55,26 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which GPUs each model gets, and when the judge runs."""
+    """What each local model asks for, by name and in order; what a local judge has; and when the judge runs."""
 
-    models: Replicas | None
-    judge: JudgeTime
-    judge_replicas: Replicas | None
+    nodes: Sequence[Node] = ()
+    total: int | None = None
+    asks: Mapping[str, Ask] = field(default_factory=dict)
+    judge: JudgeTime = "none"
+    judge_replicas: Replicas | None = None
+
+    def room(self, nodes: Sequence[Node], occupied: Iterable[Replicas] = ()) -> Room:
+        """What models may take of `nodes`, given what is `occupied`; a judge beside them keeps its GPUs."""
+        room = Room(nodes, self.total)
+        beside = [self.judge_replicas] if self.judge_replicas and self.judge == "beside" else []
+        for replicas in (*beside, *occupied):
+            room.occupy(replicas)
+        return room
+
+    def first(self) -> dict[str, Replicas]:
+        """The models that start at once, and where."""
+        found = admit(self.room(self.nodes), list(self.asks.values()))
+        return dict(zip(self.asks, found, strict=False))
 
     def describe(self) -> str:
         """The plan in words."""
@@ -58,12 +85,19 @@ class Plan:
             "beside": "the judge runs beside the models, and grades each turn as it comes",
             "after": "the judge loads after the models have gone",
         }
-        if not self.models:
-            return judges[self.judge]
-        shape = self.models
-        on = f"{shape.gpus} GPUs" if shape.gpus else f"{shape.cpus} CPU cores"
-        parallel = f"tensor parallel {shape.tensor_parallel_size}, pipeline parallel {shape.pipeline_parallel_size}"
-        return f"each model: {shape.count} x {on} ({parallel}); {judges[self.judge]}"
+        first = self.first()
+        models = [f"{name}: {replicas.count} x {replicas}" for name, replicas in first.items()]
+        waiting = [f"{name} waits for {ask.wanted or 1} x {ask.shape}" for name, ask in self.asks.items()]
+        return "; ".join([*models, *waiting[len(first) :], judges[self.judge]])
+
+    def public(self) -> dict[str, Any]:
+        """The plan as the manifest holds it."""
+        return {
+            "nodes": [asdict(node) for node in self.nodes],
+            "models": {name: asdict(ask.shape) | {"wanted": ask.wanted or "auto"} for name, ask in self.asks.items()},
+            "judge": self.judge,
+            "judge_replicas": asdict(self.judge_replicas) if self.judge_replicas else None,
+        }
 
 
 def find_contestants(config: RunConfig) -> list[Contestant]:
@@ -73,18 +107,28 @@ def find_contestants(config: RunConfig) -> list[Contestant]:
         UsageError: no model, no engine for local weights, or not a model folder.
     """
     if config.model:
-        return [
-            Contestant(Subject(config.model_names[0], f"endpoint:{config.model}", None, config.system_prompt), None)
-        ]
-    if not config.model_path:
+        return [Contestant(Subject(config.model_names[0], f"endpoint:{config.model}", None, config.system_prompt))]
+    entries = config.entries
+    if not entries:
         raise UsageError("no model: say --model-path FOLDER_OR_HUB_ID, or --model NAME --openai-api-base URL")
     require_vllm()
     contestants = []
-    for name, path in zip(config.model_names, config.model_path, strict=True):
-        weights = resolve_weights(path, config.revision, config.chat_template)
-        subject = Subject(name, weights.identity, weights.template_sha256, config.system_prompt)
-        contestants.append(Contestant(subject, weights))
+    for entry in entries:
+        weights = find_weights(entry)
+        subject = Subject(
+            entry.name, weights.identity, weights.template_sha256, config.system_prompt, entry.chat_template_kwargs
+        )
+        contestants.append(Contestant(subject, weights, entry))
     return contestants
+
+
+def find_weights(entry: ModelEntry) -> Weights:
+    """The weights of a model, looked at but not loaded.
+
+    Raises:
+        UsageError: not a model folder.
+    """
+    return resolve_weights(entry.model_path, entry.revision, entry.chat_template)
 
 
 def find_judge_weights(config: RunConfig) -> Weights | None:
@@ -95,12 +139,10 @@ def find_judge_weights(config: RunConfig) -> Weights | None:
     if config.judge_model_path is None:
         return None
     require_vllm()
-    same_place = config.judge_model_path in config.model_path
-    return resolve_weights(
-        config.judge_model_path,
-        config.revision if same_place else None,
-        config.chat_template if same_place else None,
-    )
+    for entry in config.entries:
+        if entry.model_path == config.judge_model_path:
+            return find_weights(entry)
+    return resolve_weights(config.judge_model_path)
 
 
 def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
@@ -141,37 +183,67 @@ def make_matchmaker(
 
 def make_plan(
     config: RunConfig,
-    contestants: Sequence[Contestant],
+    contestants: Mapping[Contestant, int],
     judge: Judge | None,
     judge_weights: Weights | None,
     nodes: Sequence[Node],
 ) -> Plan:
-    """Give every model its GPUs (or cores), and the judge its time.
+    """Give every model its GPUs (or cores), and the judge its time. `contestants` have so many conversations to hold.
 
     Raises:
-        UsageError: a shape that the nodes cannot hold.
+        UsageError: a shape that the nodes or the model cannot have.
     """
-    local = any(contestant.weights for contestant in contestants)
-    gpus = sum(node.gpus for node in nodes)
-    judge_gpus = (config.judge_num_gpus or 1) if gpus else config.judge_num_gpus
+    local = {one: one.entry for one in contestants if one.entry}
+    shapes = {one: find_shape(nodes, **_parallel(entry), total=config.num_gpus_total) for one, entry in local.items()}
+    for contestant, shape in shapes.items():
+        assert contestant.weights is not None
+        check_shape(contestant.weights, shape)
     when: JudgeTime = "endpoint" if judge else "none"
+    judge_shape = None
     if judge_weights:
+        judge_shape = find_shape(nodes, gpus_per_model=config.judge_num_gpus)
         if any(contestant.shares(judge_weights) for contestant in contestants):
-            when = "shared"
+            when, judge_shape = "shared", None
         elif local:
-            when = judge_time(nodes, config.num_gpus_per_model, config.num_gpus_total, judge_gpus)
+            when = judge_time(nodes, list(shapes.values()), judge_shape, config.num_gpus_total)
         else:
             when = "beside"
-    models = judge_replicas = None
-    if local:
-        models = place(
-            nodes,
-            gpus_per_model=config.num_gpus_per_model,
-            gpus_total=config.num_gpus_total,
-            pipeline_parallel_size=config.pipeline_parallel_size,
-            replicas=config.replicas,
-            reserved=(judge_gpus or 0) if when == "beside" else 0,
+    asks = {
+        one.name: Ask(shape, local[one].wanted_replicas, most=max(1, contestants[one]) if shape.gpus else 1)
+        for one, shape in shapes.items()
+    }
+    seated = judge_shape and place(nodes, judge_shape, wanted=1)
+    plan = Plan(nodes, config.num_gpus_total, asks, when, seated)
+    for name, ask in asks.items():
+        try:
+            alone = place(nodes, ask.shape, wanted=ask.wanted, room=plan.room(nodes))
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}" if len(asks) > 1 else str(error)) from error
+        if len(asks) == 1 and when != "beside" and ask.wanted is None:
+            refuse_leftovers(nodes, alone, config.num_gpus_total)
+    return plan
+
+
+def check_shape(weights: Weights, shape: Replicas) -> None:
+    """See that the model can be cut into such parts.
+
+    Raises:
+        UsageError: it has not as many heads or layers.
+    """
+    heads, layers = (weights.config.get(name) for name in ("num_attention_heads", "num_hidden_layers"))
+    size, stages = shape.tensor_parallel_size, shape.pipeline_parallel_size
+    if heads and heads % size:
+        raise UsageError(
+            f"--num-gpus-per-model {shape.gpus}: {weights.path} has {heads} attention heads, which tensor parallel "
+            f"{size} does not divide; choose a number that does"
         )
-    if when in ("beside", "after"):
-        judge_replicas = place(nodes, gpus_per_model=judge_gpus, replicas=1)
-    return Plan(models, when, judge_replicas)
+    if layers and stages > layers:
+        raise UsageError(f"--pipeline-parallel-size {stages}: {weights.path} has {layers} layers")
+
+
+def _parallel(entry: ModelEntry) -> dict[str, int | None]:
+    return {
+        "gpus_per_model": entry.num_gpus_per_model,
+        "pipeline_parallel_size": entry.pipeline_parallel_size,
+        "replicas": entry.wanted_replicas,
+    }

@@ -2,12 +2,15 @@
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 _LINE_SECONDS = 10.0
+_FEW = 4  # replicas that are shown one by one
 
 
 class RunProgress:
@@ -18,6 +21,7 @@ class RunProgress:
         self._totals = {"answered": turns, "judged": judgments}
         self._done = dict.fromkeys(self._totals, 0)
         self._missed: dict[str, int] = {}
+        self._engines = ""
         self.tokens = 0
         self._said = time.monotonic()
         self.restart_clock()
@@ -65,6 +69,15 @@ class RunProgress:
         self._missed[kind] = self._missed.get(kind, 0) + 1
         self._show()
 
+    def engines(self, metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """What the replicas of each model do at present, as their pool tells it."""
+        self._engines = "; ".join(filter(None, (_engines(name, each) for name, each in metrics.items())))
+        self._show()
+
+    def show(self, table: RenderableType) -> None:
+        """Something larger to look at."""
+        self._console.print(table)
+
     def restart_clock(self) -> None:
         """Engines are ready: speeds and times left count from here."""
         self._began = time.monotonic()
@@ -87,7 +100,8 @@ class RunProgress:
     def _rates(self) -> str:
         speed = (self.tokens - self._before[1]) / max(1e-9, time.monotonic() - self._began)
         parts = [f"{speed:.0f} tok/s"]
-        return ", ".join([*parts, *(f"{count} {kind}" for kind, count in self._missed.items())])
+        counts = ", ".join([*parts, *(f"{count} {kind}" for kind, count in self._missed.items())])
+        return f"{counts}; {self._engines}" if self._engines else counts
 
     def _line(self) -> None:
         self._said = time.monotonic()
@@ -98,3 +112,16 @@ class RunProgress:
         left = f", about {seconds / fresh * (total - done):.0f} s left" if fresh and done < total else ""
         counts = ", ".join(f"{name} {self._done[name]}/{total}" for name, total in self._totals.items() if total)
         print(f"{counts}, {self._rates()}{left}", file=sys.stderr, flush=True)
+
+
+def _engines(name: str, replicas: Sequence[Mapping[str, Any]]) -> str:
+    """Requests and cache hits of a model's replicas: each where they are few, else in sum; "" for an endpoint."""
+    if not any(each["cache_hit_rate"] is not None or each["running"] for each in replicas):
+        return ""
+    running, waiting = ([each[what] for each in replicas] for what in ("running", "waiting"))
+    rates = [each["cache_hit_rate"] or 0.0 for each in replicas]
+    if len(replicas) <= _FEW:
+        shown = "+".join(map(str, running)), "+".join(map(str, waiting)), "/".join(f"{rate:.0%}" for rate in rates)
+    else:
+        shown = str(sum(running)), str(sum(waiting)), f"{sum(rates) / len(rates):.0%}"
+    return f"{name}: {shown[0]} running, {shown[1]} waiting, cache hits {shown[2]}"

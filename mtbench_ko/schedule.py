@@ -1,31 +1,38 @@
-"""Which engine runs when: the models one after the other, the judge beside, with or after them."""
+"""Which engine runs when and where: the models as GPUs become free, the judge beside, with or after them."""
 
 import asyncio
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mtbench_ko.config import RunConfig
 from mtbench_ko.engine import (
     EndpointSpec,
+    Failure,
+    Node,
     ReplicaPool,
     Replicas,
     Throttle,
     VllmSpec,
     Weights,
+    admit,
     endpoint_pool,
     vllm_pool,
 )
+from mtbench_ko.errors import ModelFailed, MtBenchError, UsageError
 from mtbench_ko.generate import Conversation
 from mtbench_ko.judge import Judge
 from mtbench_ko.pipeline import Pipeline
 from mtbench_ko.plan import Contestant, Plan
 from mtbench_ko.progress import RunProgress
+from mtbench_ko.timeline import Stay, Timeline
+
+_LOOK_SECONDS = 5.0  # between readings of the engines, and of the nodes while a model finds no room
+_PATIENCE = 900.0  # seconds that a model waits for room on an empty cluster, from which nodes have gone
 
 
 class Schedule:
-    """Runs the engines of a `plan`. What each has done is put into `engines`, for the manifest."""
+    """Runs the engines of a `plan`. What each has done is put into `timeline`, for the manifest."""
 
     def __init__(
         self,
@@ -34,80 +41,192 @@ class Schedule:
         judge: Judge | None,
         judge_weights: Weights | None,
         keys: Mapping[str, str],
-        engines: dict[str, Any],
+        timeline: Timeline,
+        nodes: Callable[[], Sequence[Node]],
+        fetch: Callable[[Weights], None] = lambda weights: None,
     ) -> None:
-        """`keys` are the API keys of the "model" and of the "judge"."""
+        """`keys` are the API keys of the "model" and of the "judge"; `nodes` tells which there are now; `fetch` begins
+        to download weights that will be needed."""
         self._config = config
         self._plan = plan
         self._judge = judge
         self._judge_weights = judge_weights
         self._keys = keys
-        self._engines = engines
+        self._timeline = timeline
+        self._nodes = nodes
+        self._fetch = fetch
+        self._failed: dict[str, MtBenchError] = {}
+        self._serving: dict[Stay, ReplicaPool] = {}
+        self._unanswered: set[str] = set()
+        self._all_answered = asyncio.Event()
 
     async def run(
         self,
         pipeline: Pipeline,
-        owed: dict[Contestant, list[Conversation]],
+        owed: Mapping[Contestant, list[Conversation]],
         progress: RunProgress,
         group: asyncio.TaskGroup,
+        finished: Callable[[str], None],
     ) -> None:
-        """Have the engines do what is owed; the judge's tasks live in `group`."""
-        judge: asyncio.Task[ReplicaPool] | None = None
+        """Have the engines do what is owed; the judge's tasks live in `group`. `finished` is told the name of each
+        model whose answers are complete, and their judgments where the judge is there.
+
+        Raises:
+            MtBenchError: no model could be served, or not the one whose engine is the judge's.
+        """
+        self._pipeline, self._progress, self._group, self._finished = pipeline, progress, group, finished
+        self._timeline.names = {node.id: node.name for node in self._plan.nodes}
+        looking = group.create_task(self._look())
+        judge: asyncio.Task[Stay] | None = None
         if self._plan.judge in ("endpoint", "beside"):
-            judge = group.create_task(self._start_judge(pipeline))
-        for contestant, talks in owed.items():
-            shared = self._plan.judge == "shared" and contestant.shares(self._judge_weights)
-            if pipeline.stopping or not (talks or (shared and pipeline.judgments_waiting)):
-                continue
-            pool = self._model_pool(contestant)
-            progress.say(f"loading {contestant.subject.model_id}")
-            await pool.start()
-            progress.say(f"{contestant.subject.model_id} is ready")
-            progress.restart_clock()
-            served = self._engines[contestant.subject.model_id] = {"replicas": pool.describe()}
-            ready, tokens = time.monotonic(), progress.tokens
-            if shared:
-                pipeline.judge_with(pool)
-            await pipeline.answer(talks, pool)
-            if shared:
-                await pipeline.judged()
-            served["seconds"] = round(time.monotonic() - ready, 1)
-            served["tokens"] = progress.tokens - tokens
-            await pool.stop()
+            judge = group.create_task(self._start_judge())
+        self._host = self._judges_host(owed)
+        work = any(owed.values()) or pipeline.judgments_waiting
+        await self._serve_all({one: talks for one, talks in owed.items() if talks or (one is self._host and work)})
         if self._plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
             progress.say(f"loading the judge {self._config.judge_name}")
-            judge = group.create_task(self._start_judge(pipeline))
+            judge = group.create_task(self._start_judge())
         if judge:
-            pool = await judge
+            stay = await judge
             await pipeline.judged()
-            await pool.stop()
+            await self._leave(stay)
+        looking.cancel()
 
-    async def _start_judge(self, pipeline: Pipeline) -> ReplicaPool:
-        assert self._judge is not None
-        if self._judge_weights:
-            assert self._plan.judge_replicas is not None
-            shape = self._plan.judge_replicas
-            pool = vllm_pool(_spec(self._judge_weights, shape, self._config.judge_engine_arg), shape)
+    def _judges_host(self, contestants: Iterable[Contestant]) -> Contestant | None:
+        """The model whose engine is the judge's too: the last one with these weights, which comes after all others."""
+        sharing = [one for one in contestants if one.shares(self._judge_weights)]
+        return sharing[-1] if sharing and self._plan.judge == "shared" else None
+
+    async def _serve_all(self, owed: Mapping[Contestant, list[Conversation]]) -> None:
+        """Start the models in their order as room allows, and wait for all."""
+        waiting = list(owed)
+        seated: dict[asyncio.Task[None], Replicas] = {}
+        self._unanswered = {one.name for one in owed}
+        waited = 0.0
+        async with asyncio.TaskGroup() as models:
+            while seated or (waiting and not self._pipeline.stopping):
+                for contestant, replicas in self._admit(waiting, seated.values()):
+                    waiting.remove(contestant)
+                    seated[models.create_task(self._serve(contestant, replicas, owed[contestant]))] = replicas
+                    waited = 0.0
+                if waiting and waiting[0].weights:
+                    self._fetch(waiting[0].weights)
+                if seated:
+                    done, _ = await asyncio.wait(seated, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        del seated[task]
+                elif waiting and waited < _PATIENCE:
+                    waited += _LOOK_SECONDS
+                    await asyncio.sleep(_LOOK_SECONDS)
+                elif waiting:
+                    lost = waiting.pop(0)
+                    shape = self._plan.asks[lost.name].shape
+                    self._give_up(lost, owed[lost], ModelFailed(f"nodes have gone, and {shape} find no room"))
+        if self._failed and (len(self._failed) == len(owed) or (self._host and self._host.name in self._failed)):
+            raise _why(self._failed)
+
+    def _admit(self, waiting: Sequence[Contestant], seated: Iterable[Replicas]) -> list[tuple[Contestant, Replicas]]:
+        """The models that start now, and where. An endpoint needs no room."""
+        if self._pipeline.stopping or not waiting:
+            return []
+        if not self._plan.asks:
+            return [(one, Replicas(1, 0, 0)) for one in waiting]
+        room = self._plan.room(self._nodes(), seated)
+        found = admit(room, [self._plan.asks[one.name] for one in waiting])
+        return list(zip(waiting, found, strict=False))
+
+    async def _serve(self, contestant: Contestant, replicas: Replicas, talks: list[Conversation]) -> None:
+        """Load a model, have it answer, and give its GPUs back."""
+        stay = self._timeline.enter(contestant.name, "model", replicas if contestant.weights else None)
+        try:
+            pool = self._model_pool(contestant, replicas)
+            await self._start(stay, pool)
+            if contestant is self._host:
+                self._pipeline.judge_with(pool)
+            await self._pipeline.answer(talks, pool)
+        except (ModelFailed, UsageError) as error:
+            stay.failed = str(error)
+            self._give_up(contestant, talks, error)
         else:
-            pool = self._endpoint(
-                self._judge.name, self._config.judge_api_base, self._keys["judge"], self._config.judge_parallel
-            )
-        await pool.start()
-        self._engines[f"judge:{self._judge.name}"] = {"replicas": pool.describe()}
-        pipeline.judge_with(pool)
-        return pool
+            self._answered(contestant)
+            stay.mark("answered")
+            self._group.create_task(self._finish(contestant.name))
+            if contestant is self._host:
+                await self._all_answered.wait()
+                await self._pipeline.judged()
+        await self._leave(stay)
 
-    def _model_pool(self, contestant: Contestant) -> ReplicaPool:
-        config = self._config
-        if contestant.weights is None:
+    def _give_up(self, contestant: Contestant, talks: list[Conversation], error: MtBenchError) -> None:
+        """A model cannot be served: what it owes has failed, the others go on."""
+        self._failed[contestant.name] = error
+        self._progress.say(f"{contestant.name} cannot be served: {error}")
+        self._pipeline.give_up(talks, Failure("model_failed", str(error)))
+        self._answered(contestant)
+
+    def _answered(self, contestant: Contestant) -> None:
+        self._unanswered.discard(contestant.name)
+        if not self._unanswered:
+            self._all_answered.set()
+
+    async def _finish(self, name: str) -> None:
+        """Tell that a model is through, once its judgments are there or if they come at the end anyway."""
+        if self._plan.judge in ("endpoint", "shared", "beside"):
+            await self._pipeline.judged(name)
+        if not self._pipeline.stopping:
+            self._finished(name)
+
+    async def _start_judge(self) -> Stay:
+        assert self._judge is not None
+        config, shape = self._config, self._plan.judge_replicas
+        stay = self._timeline.enter(self._judge.name, "judge", shape)
+        if self._judge_weights:
+            assert shape is not None
+            pool = vllm_pool(_spec(self._judge_weights, shape, config.judge_engine_arg), shape)
+        else:
+            pool = self._endpoint(self._judge.name, config.judge_api_base, self._keys["judge"], config.judge_parallel)
+        await self._start(stay, pool)
+        self._pipeline.judge_with(pool)
+        return stay
+
+    async def _start(self, stay: Stay, pool: ReplicaPool) -> None:
+        if stay.replicas:
+            self._progress.say(f"loading {stay.name} on {stay.where_in_words}")
+        await pool.start()
+        self._progress.say(f"{stay.name} is ready")
+        stay.mark("ready")
+        if not self._serving:
+            self._progress.restart_clock()
+        self._serving[stay] = pool
+
+    async def _leave(self, stay: Stay) -> None:
+        """Stop the engines, if they ever started, and wait until their GPUs are free."""
+        if pool := self._serving.pop(stay, None):
+            await pool.stop()
+            stay.read(pool)
+        stay.mark("left")
+
+    async def _look(self) -> None:
+        """Show what the engines do, and keep the books of those that the end of the run may cut short."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for stay, pool in self._serving.items():
+                stay.read(pool)
+            if self._serving:
+                self._progress.engines({stay.name: pool.metrics() for stay, pool in self._serving.items()})
+
+    def _model_pool(self, contestant: Contestant, replicas: Replicas) -> ReplicaPool:
+        config, entry = self._config, contestant.entry
+        if contestant.weights is None or entry is None:
             assert config.model is not None
             return self._endpoint(config.model, config.openai_api_base, self._keys["model"], config.parallel)
-        assert self._plan.models is not None
-        arguments = dict(config.engine_arg)
-        if config.dtype:
-            arguments["dtype"] = config.dtype
-        spec = _spec(contestant.weights, self._plan.models, arguments)
-        return vllm_pool(replace(spec, max_gpu_memory=config.max_gpu_memory), self._plan.models)
+        spec = replace(
+            _spec(contestant.weights, replicas, entry.engine_args),
+            max_gpu_memory=entry.max_gpu_memory,
+            chat_template_kwargs=entry.chat_template_kwargs,
+            lora_path=entry.lora_path,
+            trust_remote_code=entry.trust_remote_code,
+        )
+        return vllm_pool(spec, replicas)
 
     def _endpoint(self, model: str, base_url: str | None, key: str, parallel: int) -> ReplicaPool:
         spec = EndpointSpec(model, base_url, key, connections=parallel, timeout=self._config.request_timeout)
@@ -123,3 +242,10 @@ def _spec(weights: Weights, shape: Replicas, arguments: dict[str, Any]) -> VllmS
         pipeline_parallel_size=shape.pipeline_parallel_size,
         engine_args=arguments,
     )
+
+
+def _why(failed: Mapping[str, MtBenchError]) -> MtBenchError:
+    """The error of a run whose models could not be served: of a single one its own."""
+    if len(failed) == 1:
+        return next(iter(failed.values()))
+    return MtBenchError("; ".join(f"{name}: {error}" for name, error in failed.items()))

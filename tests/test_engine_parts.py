@@ -1,4 +1,4 @@
-"""The parts of the engine room that need no engine: placement, weights, thinking."""
+"""The parts of the engine room that need no engine: weights, templates, thinking."""
 
 import json
 import shutil
@@ -6,64 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mtbench_ko.engine import Node, judge_time, place, resolve_weights
+from mtbench_ko.engine import resolve_weights
 from mtbench_ko.engine import weights as weights_module
 from mtbench_ko.engine.thinking import split_thinking
 from mtbench_ko.engine.vllm_arguments import memory_share
 from mtbench_ko.errors import UsageError
 
-EIGHT = [Node(gpus=8, cpus=64)]
-
-
-@pytest.mark.parametrize(
-    ("settings", "count", "shape"),
-    [
-        ({}, 8, (1, 1)),
-        ({"gpus_per_model": 4}, 2, (4, 1)),
-        ({"gpus_per_model": 8}, 1, (8, 1)),
-        ({"gpus_per_model": 4, "pipeline_parallel_size": 2, "replicas": 1}, 1, (2, 2)),
-        ({"gpus_per_model": 2, "gpus_total": 4}, 2, (2, 1)),
-        ({"gpus_per_model": 2, "reserved": 1}, 3, (2, 1)),
-    ],
-)
-def test_replicas_are_gpus_in_all_divided_by_gpus_per_model(
-    settings: dict[str, int], count: int, shape: tuple[int, int]
-) -> None:
-    replicas = place(EIGHT, **settings)
-    assert replicas.count == count
-    assert (replicas.tensor_parallel_size, replicas.pipeline_parallel_size) == shape
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"gpus_per_model": 9}, "the cluster has 8 GPUs"),
-        ({"gpus_total": 16}, "--num-gpus-total 16"),
-        ({"gpus_per_model": 3}, "2 would idle"),
-        ({"gpus_per_model": 4, "pipeline_parallel_size": 3}, "does not divide"),
-        ({"gpus_per_model": 4, "replicas": 3}, "room for 2"),
-    ],
-)
-def test_impossible_shapes_are_explained(settings: dict[str, int], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        place(EIGHT, **settings)
-
 
 def test_gpu_memory_is_a_share_or_an_amount() -> None:
     assert memory_share("0.85", 80 * 2**30) == 0.85
     assert memory_share("40GiB", 80 * 2**30) == 0.5
-
-
-def test_without_gpus_replicas_share_the_cores() -> None:
-    assert place([Node(0, 8)], replicas=2).cpus == 4
-    with pytest.raises(UsageError, match="needs a core"):
-        place([Node(0, 2)], replicas=3)
-
-
-def test_local_judge_runs_beside_the_model_only_on_gpus_to_spare() -> None:
-    assert judge_time(EIGHT, 4, None, 4) == "beside"
-    assert judge_time(EIGHT, 8, None, 1) == "after"
-    assert judge_time([Node(0, 64)], None, None, None) == "after"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from mtbench_ko.cli.options import read_config, settings
 
 
 @click.command("generate")
-@settings("bench", "model", "generation", "endpoint", "output", "storage")
+@settings("bench", "model", "engine", "generation", "endpoint", "output", "storage")
 @click.pass_context
 def command(context: click.Context, /, **_: object) -> None:
     """Answer a question set with local weights (--model-path) or an endpoint (--model)."""

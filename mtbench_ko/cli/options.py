@@ -4,7 +4,7 @@ import json
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,9 +41,9 @@ def settings(
     """Options for every setting in `groups` or `fields`, and --config; `rename` gives one another flag here."""
 
     def decorate(command: Command) -> Command:
-        for name, field in reversed(RunConfig.model_fields.items()):
-            assert isinstance(field.json_schema_extra, dict)
-            if field.json_schema_extra["group"] in groups or name in fields:
+        order = sorted(RunConfig.model_fields.items(), key=lambda item: _position(item[1], groups))
+        for name, field in reversed(order):
+            if _position(field, groups) < len(groups) or name in fields:
                 command = _option(name, field, (rename or {}).get(name, name))(command)
         return click.option("--config", "config_file", type=click.Path(), help="YAML file of settings.")(command)
 
@@ -61,10 +61,17 @@ def read_config(context: click.Context) -> RunConfig:
         if name != "config_file" and source not in (None, click.core.ParameterSource.DEFAULT):
             given[name] = list(value) if isinstance(value, tuple) else value
     hide_literal_keys(given, sys.argv)
-    for name in ("engine_arg", "judge_engine_arg"):
-        if name in given:
-            given[name] = dict(_key_value(pair) for pair in given[name])
+    for name in given:
+        if typing.get_origin(RunConfig.model_fields[name].annotation) is dict:
+            given[name] = dict(_key_value(pair, name) for pair in given[name])
     return load_config(given, context.params.get("config_file"))
+
+
+def _position(field: FieldInfo, groups: Sequence[str]) -> int:
+    """Where the field's group stands among `groups`; after them all if it is none of them."""
+    assert isinstance(field.json_schema_extra, dict)
+    group = field.json_schema_extra["group"]
+    return groups.index(str(group)) if group in groups else len(groups)
 
 
 def _option(name: str, field: FieldInfo, flag: str) -> Callable[[Command], Command]:
@@ -83,6 +90,8 @@ def _option(name: str, field: FieldInfo, flag: str) -> Callable[[Command], Comma
         return declare(multiple=True, metavar="K=V")
     if typing.get_origin(kind) is list:
         return declare(multiple=True, cls=ListOption if name.endswith("_list") else click.Option)
+    if field.default == "auto":
+        return declare(type=str, metavar="N|auto", default=None)
     if typing.get_origin(kind) is typing.Literal:
         return declare(type=click.Choice(typing.get_args(kind)), default=None)
     return declare(type=kind, default=None)
@@ -97,10 +106,10 @@ def _bare(annotation: Any) -> Any:
     return annotation
 
 
-def _key_value(pair: str) -> tuple[str, Any]:
+def _key_value(pair: str, name: str) -> tuple[str, Any]:
     key, equals, text = pair.partition("=")
     if not equals:
-        raise click.BadParameter(f"'{pair}' is not K=V", param_hint="--engine-arg")
+        raise click.BadParameter(f"'{pair}' is not K=V", param_hint=f"--{name.replace('_', '-')}")
     try:
         return key.replace("-", "_"), json.loads(text)
     except json.JSONDecodeError:

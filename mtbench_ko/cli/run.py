@@ -6,7 +6,7 @@ from mtbench_ko.cli.options import read_config, settings
 
 
 @click.command("run")
-@settings("bench", "model", "generation", "judge", "endpoint", "output", "storage")
+@settings("bench", "model", "engine", "generation", "judge", "endpoint", "output", "storage")
 @click.pass_context
 def command(context: click.Context, /, **_: object) -> None:
     """Answer a question set, grade each turn as it comes, and print the table.

@@ -14,15 +14,27 @@ from mtbench_ko.engine.base import (
     ReplicaLost,
     Sampling,
 )
-from mtbench_ko.engine.cluster import ray_cluster
+from mtbench_ko.engine.cluster import alive_nodes, ray_cluster
 from mtbench_ko.engine.endpoint import EndpointSpec
-from mtbench_ko.engine.placement import JudgeTime, Node, Replicas, judge_time, place
+from mtbench_ko.engine.placement import (
+    Ask,
+    JudgeTime,
+    Node,
+    Replicas,
+    Room,
+    admit,
+    find_shape,
+    judge_time,
+    place,
+    refuse_leftovers,
+)
 from mtbench_ko.engine.pool import ReplicaPool
 from mtbench_ko.engine.throttle import Throttle
 from mtbench_ko.engine.vllm_arguments import VllmSpec
 from mtbench_ko.engine.weights import Weights, require_vllm, resolve_weights
 
 __all__ = [
+    "Ask",
     "Completer",
     "Completion",
     "CompletionFailed",
@@ -38,14 +50,19 @@ __all__ = [
     "ReplicaLost",
     "ReplicaPool",
     "Replicas",
+    "Room",
     "Sampling",
     "Throttle",
     "VllmSpec",
     "Weights",
+    "admit",
+    "alive_nodes",
     "endpoint_pool",
+    "find_shape",
     "judge_time",
     "place",
     "ray_cluster",
+    "refuse_leftovers",
     "require_vllm",
     "resolve_weights",
     "vllm_pool",

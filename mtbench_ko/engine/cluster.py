@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,15 +54,29 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
         where = f"to Ray at {address}" if address else "a local Ray cluster"
         raise MtBenchError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
     try:
-        yield [
-            Node(gpus=int(node["Resources"].get("GPU", 0)), cpus=int(node["Resources"].get("CPU", 0)))
-            for node in ray.nodes()
-            if node["Alive"]
-        ]
+        yield alive_nodes()
     finally:
         ray.shutdown()
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def alive_nodes() -> list[Node]:
+    """The nodes of the cluster that are there now, by host name; those that share a host have their id's begin too."""
+    import ray
+
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    hosts = Counter(node["NodeManagerHostname"] for node in alive)
+    return [
+        Node(
+            gpus=int(node["Resources"].get("GPU", 0)),
+            cpus=int(node["Resources"].get("CPU", 0)),
+            id=node["NodeID"],
+            name=host if hosts[host] == 1 else f"{host}/{node['NodeID'][:6]}",
+        )
+        for node in alive
+        for host in [node["NodeManagerHostname"]]
+    ]
 
 
 def worker_env() -> dict[str, str]:

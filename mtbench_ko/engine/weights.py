@@ -1,10 +1,12 @@
 """What a model is: a local folder or a hub repository, its identity and its chat template."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
+from mtbench_ko.engine.chat_templates import likely_templates, load_template
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_json, sha256_text
 
@@ -22,16 +24,25 @@ class Weights:
         revision: the hub commit, None for a folder.
         identity: what the answers depend on, wherever the weights lie: a hub commit or a content hash.
         chat_template: the Jinja text that will be used.
+        folder: where its config lies on this machine.
     """
 
     path: str
     revision: str | None
     identity: str
     chat_template: str
+    folder: Path = field(default=Path(), compare=False)
 
     @property
     def template_sha256(self) -> str:
         return sha256_text(self.chat_template)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json says of the language model; multimodal models keep that in a part of it."""
+        config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        text: dict[str, Any] = config.get("text_config", {})
+        return config | text
 
 
 def require_vllm() -> str:
@@ -58,7 +69,8 @@ def resolve_weights(path: str, revision: str | None = None, chat_template: str |
     """Find the model that `path` means, without loading its weights.
 
     A folder is used as it is; anything else is a hub id, of which the small files are fetched (or taken from
-    the cache when HF_HUB_OFFLINE is set). `chat_template` names a Jinja file that replaces the model's own.
+    the cache when HF_HUB_OFFLINE is set). `chat_template` names a Jinja file, or one of our
+    templates, that replaces the model's own.
 
     Raises:
         UsageError: not a model folder, not on the hub, or no chat template.
@@ -79,7 +91,8 @@ def resolve_weights(path: str, revision: str | None = None, chat_template: str |
         path=path if commit else str(folder.resolve()),
         revision=commit,
         identity=identity,
-        chat_template=_template_file(chat_template) if chat_template else _own_template(folder, path),
+        chat_template=load_template(chat_template) if chat_template else _own_template(folder, path),
+        folder=folder,
     )
 
 
@@ -132,13 +145,6 @@ def _sample(file: Path) -> str:
     return sha256_text(b"".join(parts).hex())
 
 
-def _template_file(name: str) -> str:
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--chat-template {name}: cannot be read: {error.strerror}") from error
-
-
 def _own_template(folder: Path, path: str) -> str:
     """The template of the folder, where transformers looks for it."""
     jinja = folder / "chat_template.jinja"
@@ -151,7 +157,9 @@ def _own_template(folder: Path, path: str) -> str:
                 template = next((t["template"] for t in template if t.get("name") == "default"), None)
             if template:
                 return str(template)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    likely = " or ".join(f"--chat-template {name}" for name in likely_templates(path, config))
     raise UsageError(
-        f"--model-path {path}: the tokenizer brings no chat template, and guessing one changes scores. "
-        f"Pass the one that the model was trained with: --chat-template FILE (Jinja)"
+        f"--model-path {path}: the tokenizer brings no chat template, and guessing one changes scores. Pass the one "
+        f"that the model was trained with: {f'probably {likely}; else ' if likely else ''}--chat-template FILE (Jinja)"
     )

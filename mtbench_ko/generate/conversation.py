@@ -1,9 +1,10 @@
 """One conversation: each turn is sent with the stored turns before it, and stored before the next is sent."""
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from mtbench_ko.engine import Completer, CompletionFailed, Engine, Failure, Messages, Sampling
+from mtbench_ko.engine import Completer, CompletionFailed, Failure, Messages, Sampling
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.lines import Question
 from mtbench_ko.records import FailureRecord, Slot, TurnRecord, turn_slot
@@ -14,13 +15,15 @@ from mtbench_ko.store import RunStore
 class Subject:
     """The model under test, as answer keys see it.
 
-    `identity` names the weights (or the endpoint's model name), `template_sha256` the chat template in use.
+    `identity` names the weights (or the endpoint's model name), `template_sha256` the chat template in use, and
+    `template_kwargs` what that is given beside the messages.
     """
 
     model_id: str
     identity: str
     template_sha256: str | None
     system_prompt: str | None
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,20 @@ class Conversation:
 
     @property
     def key(self) -> str:
-        """What the answers depend on; a stored answer with another key is not an answer to this."""
+        """What the answers depend on; a stored answer with another key is not an answer to this.
+
+        The seed is not part of it, since it follows from the question and the choice.
+        """
+        kwargs = dict(self.subject.template_kwargs)
         return sha256_json(
             {
                 "turns": self.question.turns,
                 "system_prompt": self.subject.system_prompt,
                 "chat_template": self.subject.template_sha256,
                 "weights": self.subject.identity,
-                "sampling": self.sampling.describe(),
+                "sampling": replace(self.sampling, seed=None).describe(),
                 "choice": self.choice,
+                **({"chat_template_kwargs": kwargs} if kwargs else {}),
             }
         )
 
@@ -70,29 +78,44 @@ class Conversation:
             turns.append(record)
         return turns
 
-    def failure(self, store: RunStore) -> FailureRecord | None:
-        """How the first turn that is not saved failed in an earlier run, if it did."""
+    def failed(self, turn: int, failure: Failure) -> FailureRecord:
+        """The record of a turn that has no answer."""
+        return FailureRecord(
+            bench=self.bench,
+            question_id=self.question.question_id,
+            choice=self.choice,
+            turn=turn,
+            key=self.key,
+            stage="answer",
+            model=self.subject.model_id,
+            failed_slot=list(self.slot(turn)),
+            **failure.describe(),
+        )
+
+    def failure(self, store: RunStore, since: float = 0.0) -> FailureRecord | None:
+        """How the first turn that is not saved failed, if it did, at the time `since` or later."""
         done = len(self.saved_turns(store))
         record = store.get(self.slot(done + 1))
-        return record if isinstance(record, FailureRecord) and record.key == self.key else None
+        if isinstance(record, FailureRecord) and record.key == self.key and record.tstamp >= since:
+            return record
+        return None
 
 
 async def converse(
-    conversation: Conversation, engine: Engine, store: RunStore, may_go_on: Callable[[], bool]
+    conversation: Conversation, engine: Completer, store: RunStore, may_go_on: Callable[[], bool]
 ) -> AsyncIterator[TurnRecord | FailureRecord]:
     """Send the turns that are not saved yet; store and yield each. A failed turn ends the conversation.
 
     `may_go_on` is asked before a turn is sent.
     """
     texts = [turn.text for turn in conversation.saved_turns(store)]
-    async with engine.conversation() as talk:
-        while len(texts) < len(conversation.question.turns) and may_go_on():
-            record = await _next_turn(conversation, texts, talk)
-            store.append(record)
-            yield record
-            if isinstance(record, FailureRecord):
-                return
-            texts.append(record.text)
+    while len(texts) < len(conversation.question.turns) and may_go_on():
+        record = await _next_turn(conversation, texts, engine)
+        store.append(record)
+        yield record
+        if isinstance(record, FailureRecord):
+            return
+        texts.append(record.text)
 
 
 async def _next_turn(conversation: Conversation, answers: list[str], engine: Completer) -> TurnRecord | FailureRecord:
@@ -104,17 +127,7 @@ async def _next_turn(conversation: Conversation, answers: list[str], engine: Com
             detail = "the endpoint's filter withheld the answer"
             raise CompletionFailed(Failure("content_filter", detail, final=True, usage=completion.usage))
     except CompletionFailed as error:
-        return FailureRecord(
-            bench=conversation.bench,
-            question_id=conversation.question.question_id,
-            choice=conversation.choice,
-            turn=number,
-            key=conversation.key,
-            stage="answer",
-            model=conversation.subject.model_id,
-            failed_slot=list(conversation.slot(number)),
-            **error.failure.describe(),
-        )
+        return conversation.failed(number, error.failure)
     return TurnRecord(
         bench=conversation.bench,
         question_id=conversation.question.question_id,

@@ -1,5 +1,6 @@
-"""MT-Bench's temperatures (FastChat, llm_judge/common.py: temperature_config)."""
+"""MT-Bench's temperatures (FastChat, llm_judge/common.py: temperature_config), and the seed of each conversation."""
 
+from mtbench_ko.hashing import sha256_text
 from mtbench_ko.lines import Question
 
 CATEGORY_TEMPERATURE = {
@@ -22,3 +23,8 @@ def temperature(question: Question, forced: float | None = None) -> float:
     if question.required_temperature is not None:
         return question.required_temperature
     return CATEGORY_TEMPERATURE.get(question.category, OTHER_TEMPERATURE)
+
+
+def seed(question: Question, choice: int) -> int:
+    """The sampling seed of a conversation: the same on every machine, for every model and in any order; 31 bits."""
+    return int(sha256_text(f"{question.question_id}:{choice}")[:8], 16) >> 1

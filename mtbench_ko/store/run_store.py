@@ -80,19 +80,19 @@ class RunStore:
         for slot in self._slots("failure"):
             yield cast(FailureRecord, self.get(slot))
 
-    def write_views(self, replace: Collection[Path] = ()) -> None:
-        """Rebuild FastChat's files from the journal.
+    def write_views(self, replace: Collection[Path] = (), model: str | None = None, judgments: bool = True) -> None:
+        """Rebuild FastChat's files from the journal: the answers of all models or of one, and `judgments`.
 
         A file with lines that are not ours is left as it is, unless it is one of `replace`.
         """
-        present = PresentAnswers(self.turns())
         views = [
-            View(answer_path(self.output, bench, model), answer_lines(self.turns(bench, model)))
-            for kind, bench, model in sorted(self._files)
-            if kind == "turn"
+            View(answer_path(self.output, bench, name), answer_lines(self.turns(bench, name)))
+            for kind, bench, name in sorted(self._files)
+            if kind == "turn" and model in (None, name)
         ]
+        present = PresentAnswers(self.turns() if judgments else ())
         for kind, bench, judge in sorted(self._files):
-            if kind != "turn":
+            if judgments and kind != "turn":
                 lines = judgment_lines if kind == "judgment" else pair_lines
                 rows = cast(Any, self.judged(kind, bench, judge))
                 views.append(View(judgment_path(self.output, bench, judge, kind), lines(rows, present)))
