@@ -128,7 +128,7 @@ def find_weights(entry: ModelEntry) -> Weights:
     Raises:
         UsageError: not a model folder.
     """
-    return resolve_weights(entry.model_path, entry.revision, entry.chat_template)
+    return resolve_weights(entry.model_path, entry.revision, entry.chat_template, entry.lora_path)
 
 
 def find_judge_weights(config: RunConfig) -> Weights | None:

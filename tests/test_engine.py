@@ -18,6 +18,7 @@ from mtbench_ko.engine import (
     ReplicaPool,
     Sampling,
     VllmSpec,
+    find_shape,
     place,
     resolve_weights,
     vllm_pool,
@@ -38,7 +39,7 @@ def engine(tiny_models: list[Path], shared_cluster: str) -> Iterator[tuple[Repli
     loop = asyncio.new_event_loop()
     with joined(shared_cluster) as nodes:
         spec = VllmSpec(weights.path, None, weights.chat_template, engine_args={"max_model_len": 1024})
-        pool = vllm_pool(spec, place(nodes, replicas=1))
+        pool = vllm_pool(spec, place(nodes, find_shape(nodes), wanted=1))
         loop.run_until_complete(pool.start())
         yield pool, loop.run_until_complete
         loop.run_until_complete(pool.stop())

@@ -8,9 +8,9 @@ from typing import Any
 
 from mtbench_ko.engine.base import Completion, Counters, Failure, Messages, ReplicaInfo, ReplicaLost, Sampling
 from mtbench_ko.engine.batched import Batched
-from mtbench_ko.engine.cluster import worker_env
+from mtbench_ko.engine.cluster import alive_nodes, worker_env
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
-from mtbench_ko.engine.placement import Replicas
+from mtbench_ko.engine.placement import Replicas, Seat
 from mtbench_ko.engine.pool import ReplicaPool
 from mtbench_ko.engine.throttle import Throttle
 from mtbench_ko.engine.vllm_arguments import VllmSpec
@@ -25,11 +25,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Resources:
-    """What one replica takes: `gpus` in all, evenly on `nodes` nodes, and `cpus` cores."""
+    """What one replica takes: `gpus` in all, evenly on `nodes` nodes, and `cpus` cores.
+
+    `seat` is where the plan has it; while its nodes live it waits for room there, else Ray chooses.
+    """
 
     gpus: int = 0
     cpus: int = 0
     nodes: int = 1
+    seat: Seat = ()
 
 
 class ActorReplica:
@@ -62,7 +66,7 @@ class ActorReplica:
             await self._patiently(self._make_group())
             options |= self._in_first_bundle()
         else:
-            options |= {"num_gpus": self._resources.gpus, "num_cpus": self._resources.cpus}
+            options |= {"num_gpus": self._resources.gpus, "num_cpus": self._resources.cpus} | self._on_its_node()
         self._actor = ray.remote(self._kind).options(**options).remote(self._spec)
         self._calls = Batched(self._actor, self._heard)
         try:
@@ -131,11 +135,22 @@ class ActorReplica:
             remove_placement_group(self._group)
 
     def _make_group(self) -> Any:
-        """A bundle for each GPU, as vLLM's Ray executor wants them, on as few nodes as Ray can."""
+        """A bundle for each GPU, as vLLM's Ray executor wants them: on their nodes, else on as few as Ray can."""
         from ray.util import placement_group
 
-        self._group = placement_group([{"GPU": 1, "CPU": 1}] * self._resources.gpus, strategy="PACK")
+        seat = self._resources.seat
+        alive = {node.id for node in alive_nodes()}
+        where = [{"ray.io/node-id": node} for node in seat] if seat and alive.issuperset(seat) else None
+        bundles = [{"GPU": 1, "CPU": 1}] * self._resources.gpus
+        self._group = placement_group(bundles, strategy="PACK", bundle_label_selector=where)
         return self._group.ready()
+
+    def _on_its_node(self) -> dict[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if not self._resources.seat:
+            return {}
+        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(self._resources.seat[0], soft=True)}
 
     def _in_first_bundle(self) -> dict[str, Any]:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -162,9 +177,14 @@ def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
     environment = worker_env()
     if not replicas.gpus:
         environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process less to start; Ray sets the OMP threads
-    resources = Resources(replicas.gpus, replicas.cpus, replicas.nodes)
     spec = replace(spec, nodes=replicas.nodes)
-    return ReplicaPool(lambda number: ActorReplica(VllmReplica, spec, resources, environment), replicas.count)
+
+    def create(number: int) -> ActorReplica:
+        seat = replicas.seats[number] if replicas.seats else ()
+        resources = Resources(replicas.gpus, replicas.cpus, replicas.nodes, seat)
+        return ActorReplica(VllmReplica, spec, resources, environment)
+
+    return ReplicaPool(create, replicas.count)
 
 
 def endpoint_pool(spec: EndpointSpec, throttle: Throttle) -> ReplicaPool:

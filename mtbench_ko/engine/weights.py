@@ -65,15 +65,17 @@ def require_vllm() -> str:
     )
 
 
-def resolve_weights(path: str, revision: str | None = None, chat_template: str | None = None) -> Weights:
+def resolve_weights(
+    path: str, revision: str | None = None, chat_template: str | None = None, lora_path: str | None = None
+) -> Weights:
     """Find the model that `path` means, without loading its weights.
 
-    A folder is used as it is; anything else is a hub id, of which the small files are fetched (or taken from
-    the cache when HF_HUB_OFFLINE is set). `chat_template` names a Jinja file, or one of our
-    templates, that replaces the model's own.
+    A folder is used as it is; anything else is a hub id, of which the small files are fetched (or taken from the cache
+    when HF_HUB_OFFLINE is set). `chat_template` names a Jinja file, or one of our templates, that replaces the model's
+    own; `lora_path` is the folder of an adapter that goes over the weights, and is part of what they are.
 
     Raises:
-        UsageError: not a model folder, not on the hub, or no chat template.
+        UsageError: not a model folder, not on the hub, no chat template, or not the folder of an adapter.
     """
     folder = Path(path)
     if not folder.is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
@@ -87,6 +89,10 @@ def resolve_weights(path: str, revision: str | None = None, chat_template: str |
     if not (folder / "config.json").is_file():
         raise UsageError(f"--model-path {path} is not a model folder: it has no config.json")
     identity = f"hub:{path}@{commit}" if commit else f"sha256:{_folder_identity(folder, path)}"
+    if lora_path:
+        if not (Path(lora_path) / "adapter_config.json").is_file():
+            raise UsageError(f"--lora-path {lora_path} is not the folder of an adapter: it has no adapter_config.json")
+        identity += f" lora:sha256:{_folder_identity(Path(lora_path), lora_path)}"
     return Weights(
         path=path if commit else str(folder.resolve()),
         revision=commit,
@@ -127,8 +133,8 @@ def _folder_identity(folder: Path, path: str) -> str:
     """
     weights = sorted(f for f in folder.iterdir() if f.suffix in WEIGHT_SUFFIXES)
     if not weights:
-        raise UsageError(f"--model-path {path} is not a model folder: it has no weight files (*.safetensors, *.bin)")
-    small = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model")
+        raise UsageError(f"{path} is not a model folder: it has no weight files (*.safetensors, *.bin)")
+    small = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer.model")
     texts = {name: sha256_text((folder / name).read_bytes().hex()) for name in small if (folder / name).is_file()}
     return sha256_json({"files": texts, "weights": [[f.name, f.stat().st_size, _sample(f)] for f in weights]})
 
