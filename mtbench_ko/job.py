@@ -28,6 +28,7 @@ from mtbench_ko.plan import (
     make_matchmaker,
     make_plan,
 )
+from mtbench_ko.pools import Pools
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.report import Scoreboard, read_scoreboard
 from mtbench_ko.schedule import Schedule
@@ -172,12 +173,11 @@ class Job:
                 if self.config.dry_run:
                     progress.show(placement_table(self.plan))
                 else:
-                    schedule = Schedule(
-                        self.config, self.plan, self.judge, self.judge_weights, self.keys, self.timeline, alive_nodes
-                    )
-                    await schedule.run(
-                        pipeline, owed, progress, group, partial(self._model_finished, pipeline, progress)
-                    )
+                    pools = Pools(self.config, self.judge, self.judge_weights, self.keys)
+                    name = self.judge.name if self.judge else None
+                    schedule = Schedule(self.plan, pools, name, self.judge_weights, self.timeline, alive_nodes)
+                    finished = partial(self._model_finished, pipeline, progress)
+                    await schedule.run(pipeline, owed, progress, group, finished)
                     pipeline.close_matches()
                 sending.cancel()
         return pipeline

@@ -2,28 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from itertools import chain
 
-from mtbench_ko.config import RunConfig
-from mtbench_ko.engine import (
-    EndpointSpec,
-    Failure,
-    Node,
-    ReplicaPool,
-    Replicas,
-    Throttle,
-    VllmSpec,
-    Weights,
-    admit,
-    endpoint_pool,
-    vllm_pool,
-)
+from mtbench_ko.engine import Downloads, Failure, Node, ReplicaPool, Replicas, Weights, admit
 from mtbench_ko.errors import ModelFailed, MtBenchError, UsageError
 from mtbench_ko.generate import Conversation
-from mtbench_ko.judge import Judge
 from mtbench_ko.pipeline import Pipeline
 from mtbench_ko.plan import Contestant, Plan
+from mtbench_ko.pools import Pools
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.timeline import Stay, Timeline
 
@@ -36,25 +22,21 @@ class Schedule:
 
     def __init__(
         self,
-        config: RunConfig,
         plan: Plan,
-        judge: Judge | None,
+        pools: Pools,
+        judge: str | None,
         judge_weights: Weights | None,
-        keys: Mapping[str, str],
         timeline: Timeline,
         nodes: Callable[[], Sequence[Node]],
-        fetch: Callable[[Weights], None] = lambda weights: None,
     ) -> None:
-        """`keys` are the API keys of the "model" and of the "judge"; `nodes` tells which there are now; `fetch` begins
-        to download weights that will be needed."""
-        self._config = config
+        """`judge` is its name, `judge_weights` are those of a local one; `nodes` tells which there are at present."""
         self._plan = plan
+        self._pools = pools
         self._judge = judge
         self._judge_weights = judge_weights
-        self._keys = keys
         self._timeline = timeline
         self._nodes = nodes
-        self._fetch = fetch
+        self._downloads = Downloads()
         self._failed: dict[str, MtBenchError] = {}
         self._serving: dict[Stay, ReplicaPool] = {}
         self._unanswered: set[str] = set()
@@ -84,13 +66,13 @@ class Schedule:
         work = any(owed.values()) or pipeline.judgments_waiting
         await self._serve_all({one: talks for one, talks in owed.items() if talks or (one is self._host and work)})
         if self._plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
-            progress.say(f"loading the judge {self._config.judge_name}")
             judge = group.create_task(self._start_judge())
         if judge:
             stay = await judge
             await pipeline.judged()
             await self._leave(stay)
         looking.cancel()
+        self._downloads.cancel()
 
     def _judges_host(self, contestants: Iterable[Contestant]) -> Contestant | None:
         """The model whose engine is the judge's too: the last one with these weights, which comes after all others."""
@@ -109,8 +91,7 @@ class Schedule:
                     waiting.remove(contestant)
                     seated[models.create_task(self._serve(contestant, replicas, owed[contestant]))] = replicas
                     waited = 0.0
-                if waiting and waiting[0].weights:
-                    self._fetch(waiting[0].weights)
+                self._download_for(waiting, seated.values())
                 if seated:
                     done, _ = await asyncio.wait(seated, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
@@ -135,11 +116,23 @@ class Schedule:
         found = admit(room, [self._plan.asks[one.name] for one in waiting])
         return list(zip(waiting, found, strict=False))
 
+    def _download_for(self, waiting: Sequence[Contestant], seated: Iterable[Replicas]) -> None:
+        """Have the next model's weights downloaded where it would load if models ended in the order they began in."""
+        if not waiting or waiting[0].weights is None:
+            return
+        leaving = list(seated)
+        while leaving:
+            leaving.pop(0)
+            room = self._plan.room(self._nodes(), leaving)
+            if found := admit(room, [self._plan.asks[waiting[0].name]]):
+                self._downloads.begin(waiting[0].weights, dict.fromkeys(chain(*found[0].seats)))
+                return
+
     async def _serve(self, contestant: Contestant, replicas: Replicas, talks: list[Conversation]) -> None:
         """Load a model, have it answer, and give its GPUs back."""
         stay = self._timeline.enter(contestant.name, "model", replicas if contestant.weights else None)
         try:
-            pool = self._model_pool(contestant, replicas)
+            pool = self._pools.for_model(contestant, replicas)
             await self._start(stay, pool)
             if contestant is self._host:
                 self._pipeline.judge_with(pool)
@@ -177,13 +170,8 @@ class Schedule:
 
     async def _start_judge(self) -> Stay:
         assert self._judge is not None
-        config, shape = self._config, self._plan.judge_replicas
-        stay = self._timeline.enter(self._judge.name, "judge", shape)
-        if self._judge_weights:
-            assert shape is not None
-            pool = vllm_pool(_spec(self._judge_weights, shape, config.judge_engine_arg), shape)
-        else:
-            pool = self._endpoint(self._judge.name, config.judge_api_base, self._keys["judge"], config.judge_parallel)
+        stay = self._timeline.enter(self._judge, "judge", self._plan.judge_replicas)
+        pool = self._pools.for_judge(self._plan.judge_replicas)
         await self._start(stay, pool)
         self._pipeline.judge_with(pool)
         return stay
@@ -213,35 +201,6 @@ class Schedule:
                 stay.read(pool)
             if self._serving:
                 self._progress.engines({stay.name: pool.metrics() for stay, pool in self._serving.items()})
-
-    def _model_pool(self, contestant: Contestant, replicas: Replicas) -> ReplicaPool:
-        config, entry = self._config, contestant.entry
-        if contestant.weights is None or entry is None:
-            assert config.model is not None
-            return self._endpoint(config.model, config.openai_api_base, self._keys["model"], config.parallel)
-        spec = replace(
-            _spec(contestant.weights, replicas, entry.engine_args),
-            max_gpu_memory=entry.max_gpu_memory,
-            chat_template_kwargs=entry.chat_template_kwargs,
-            lora_path=entry.lora_path,
-            trust_remote_code=entry.trust_remote_code,
-        )
-        return vllm_pool(spec, replicas)
-
-    def _endpoint(self, model: str, base_url: str | None, key: str, parallel: int) -> ReplicaPool:
-        spec = EndpointSpec(model, base_url, key, connections=parallel, timeout=self._config.request_timeout)
-        return endpoint_pool(spec, Throttle(parallel, self._config.rpm, self._config.tpm))
-
-
-def _spec(weights: Weights, shape: Replicas, arguments: dict[str, Any]) -> VllmSpec:
-    return VllmSpec(
-        path=weights.path,
-        revision=weights.revision,
-        chat_template=weights.chat_template,
-        tensor_parallel_size=shape.tensor_parallel_size,
-        pipeline_parallel_size=shape.pipeline_parallel_size,
-        engine_args=arguments,
-    )
 
 
 def _why(failed: Mapping[str, MtBenchError]) -> MtBenchError:

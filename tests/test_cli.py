@@ -27,7 +27,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @click.command()
-@settings("bench", "answers", "model", "generation", "judge", "output")
+@settings("bench", "answers", "model", "engine", "generation", "judge", "output")
 @click.pass_context
 def probe(context: click.Context, /, **_: object) -> None:
     click.echo(read_config(context).model_dump_json())

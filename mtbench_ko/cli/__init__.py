@@ -15,6 +15,7 @@ _COMMANDS = {
     "show": "the table of scores",
     "data": "question sets: list, fetch, check",
     "sync": "a run directory against object storage",
+    "doctor": "check everything that a run needs, before GPU hours are spent",
 }
 
 

@@ -14,8 +14,10 @@ from mtbench_ko.engine.base import (
     ReplicaLost,
     Sampling,
 )
+from mtbench_ko.engine.chat_templates import render_template
 from mtbench_ko.engine.cluster import alive_nodes, ray_cluster
-from mtbench_ko.engine.endpoint import EndpointSpec
+from mtbench_ko.engine.download import Downloads
+from mtbench_ko.engine.endpoint import EndpointSpec, ask_once
 from mtbench_ko.engine.placement import (
     Ask,
     JudgeTime,
@@ -39,6 +41,7 @@ __all__ = [
     "Completion",
     "CompletionFailed",
     "Counters",
+    "Downloads",
     "EndpointSpec",
     "Engine",
     "Failure",
@@ -57,12 +60,14 @@ __all__ = [
     "Weights",
     "admit",
     "alive_nodes",
+    "ask_once",
     "endpoint_pool",
     "find_shape",
     "judge_time",
     "place",
     "ray_cluster",
     "refuse_leftovers",
+    "render_template",
     "require_vllm",
     "resolve_weights",
     "vllm_pool",

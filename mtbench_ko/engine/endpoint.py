@@ -157,6 +157,16 @@ class EndpointReplica:
         return replace(failure, detail=failure.detail.replace(self._spec.api_key, "***"))
 
 
+async def ask_once(spec: EndpointSpec, messages: Messages, sampling: Sampling) -> Completion | Failure:
+    """One call without Ray, to see whether the endpoint answers."""
+    client = EndpointReplica(spec)
+    await client.start()
+    try:
+        return await client.complete(messages, sampling)
+    finally:
+        await client.stop()
+
+
 def _withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:
     """The reply to a prompt that a content filter stopped."""
     return Completion("", None, CONTENT_FILTER, 0, 0, messages, sent_sampling(body), model)

@@ -10,7 +10,8 @@ from mtbench_ko.engine.chat_templates import likely_templates, load_template
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_json, sha256_text
 
-WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".gguf"}
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".gguf")
+SMALL_FILES = ("*.json", "*.jinja", "tokenizer*", "*.model", "*.txt")
 _SAMPLE = 1 << 14  # bytes
 _SAMPLES = 8  # per file, evenly spread
 
@@ -43,6 +44,19 @@ class Weights:
         config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         text: dict[str, Any] = config.get("text_config", {})
         return config | text
+
+    def missing_files(self) -> list[str]:
+        """Weight files that are not in `folder`: those that its index names, or "weights" where there are none."""
+        named: set[str] = set()
+        for index in self.folder.glob("*.index.json"):
+            named |= set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if not named and not any(file.suffix in WEIGHT_SUFFIXES for file in self.folder.iterdir()):
+            return ["weights"]
+        return sorted(name for name in named if not (self.folder / name).is_file())
+
+    def size(self) -> int:
+        """Bytes of the weight files in `folder`."""
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.suffix in WEIGHT_SUFFIXES)
 
 
 def require_vllm() -> str:
@@ -114,9 +128,8 @@ def _hub_snapshot(repo: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    small = ["*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=small))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(SMALL_FILES)))
     except LocalEntryNotFoundError as error:
         raise UsageError(
             f"--model-path {repo}: no such folder, not in the hub cache, and the hub is out of reach: {error}"

@@ -2,7 +2,16 @@
 
 from mtbench_ko.store.files import file_name, write_atomically
 from mtbench_ko.store.manifest import update_manifest
-from mtbench_ko.store.output import BucketOutput, LocalOutput, Output, find_output, find_remote
+from mtbench_ko.store.output import (
+    BucketOutput,
+    LocalOutput,
+    Output,
+    find_output,
+    find_place,
+    find_remote,
+    probe_output,
+    spool_folder,
+)
 from mtbench_ko.store.reading import pull, readable
 from mtbench_ko.store.run_store import RunStore
 from mtbench_ko.store.views import (
@@ -28,12 +37,15 @@ __all__ = [
     "failures_path",
     "file_name",
     "find_output",
+    "find_place",
     "find_remote",
     "foreign_answers",
     "judgment_path",
+    "probe_output",
     "pull",
     "readable",
     "saved_answers",
+    "spool_folder",
     "update_manifest",
     "write_atomically",
 ]

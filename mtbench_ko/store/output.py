@@ -18,6 +18,11 @@ from mtbench_ko.store.remote import RemoteRun
 
 log = logging.getLogger(__name__)
 _PART_BYTES = 8 << 20
+_NOT_ONCE = (
+    "--output {name}: this store lets an object be created twice (a server without conditional writes, or a bucket "
+    "with versions), so that a second writer could not be kept out. --single-writer goes on, if you make sure that "
+    "there is only one"
+)
 
 
 class LocalOutput:
@@ -67,11 +72,7 @@ class BucketOutput:
             ObjectError: a part is damaged.
         """
         if write and not self._remote.objects.creates_once() and not self._single_writer:
-            raise UsageError(
-                f"--output {self.name}: this store lets an object be created twice (a server without conditional "
-                f"writes, or a bucket with versions), so that a second writer could not be kept out. --single-writer "
-                f"goes on, if you make sure that there is only one"
-            )
+            raise UsageError(_NOT_ONCE.format(name=self.name))
         with locked(self.folder / "_state" / "lock"):
             self._take_up(write)
 
@@ -203,6 +204,28 @@ def find_output(config: RunConfig, folder: Path | None = None) -> Output:
     if place is None:
         return LocalOutput(Path(config.output))
     return BucketOutput(place, folder or spool_folder(place), config.flush_seconds, config.single_writer)
+
+
+def probe_output(config: RunConfig) -> str:
+    """See that the output can be written, without becoming its writer; returns what was seen.
+
+    Raises:
+        UsageError: it cannot, or could not keep a second writer out.
+    """
+    place = find_place(config)
+    if place is None:
+        folder = Path(config.output)
+        probe = folder / f".probe-{os.getpid()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.write_text("1")
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"--output {config.output}: cannot be written: {error.strerror}") from error
+        return f"{config.output} can be written"
+    if not Objects(place).creates_once() and not config.single_writer:
+        raise UsageError(_NOT_ONCE.format(name=place.url))
+    return f"{place.url} can be written, and keeps a second writer out"
 
 
 def find_remote(config: RunConfig) -> RemoteRun:

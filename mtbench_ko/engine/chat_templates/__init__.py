@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mtbench_ko.engine.base import Messages
 from mtbench_ko.errors import UsageError
 
 NAMES = ("vicuna", "alpaca", "llama-2", "eeve")
@@ -38,3 +39,16 @@ def likely_templates(path: str, config: dict[str, Any]) -> list[str]:
         return named[:1]
     is_llama = "LlamaForCausalLM" in config.get("architectures", [])
     return ["llama-2", "vicuna", "alpaca"] if is_llama and config.get("vocab_size") == _LLAMA_2_VOCABULARY else []
+
+
+def render_template(template: str, messages: Messages, variables: dict[str, Any]) -> str:
+    """The prompt that transformers makes of `messages`, with placeholders for the tokenizer's special tokens."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    prompts, _ = render_jinja_template(
+        conversations=[messages],
+        chat_template=template,
+        add_generation_prompt=True,
+        **{"bos_token": "<s>", "eos_token": "</s>"} | variables,
+    )
+    return str(prompts[0])
