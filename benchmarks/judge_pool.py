@@ -33,10 +33,7 @@ here", a count (rpm_429_share) excepted. `--quick` is one round of fewer calls a
 
 import argparse
 import heapq
-import importlib.metadata
 import json
-import os
-import platform
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -46,6 +43,7 @@ from statistics import median
 from typing import Any
 
 from mock_api import Behaviour
+from report import holds, machine
 from rich.console import Console
 from rich.table import Table
 from workload import Outcome, mock_server, run_arm
@@ -158,11 +156,6 @@ def _name(arm: str, setting: str) -> str:
     return {"faults_50": "faults_50", "rpm": "rpm_rate"}.get(setting, f"achieved_{setting}")
 
 
-def holds(value: float, bar: str) -> bool:
-    """Whether `value` is on the right side of a bar such as ">=0.97"."""
-    return value >= float(bar[2:]) if bar.startswith(">=") else value <= float(bar[2:])
-
-
 def verdict(name: str, value: float, noise: float | None) -> str:
     """What to say of a ratio that has a bar; `noise` is None where nothing was measured twice."""
     word = "passed" if holds(value, BARS[name]) else "MISSED"
@@ -179,19 +172,6 @@ def cpu(measurements: list[Measurement]) -> dict[str, float]:
     for one in measurements:
         grouped.setdefault(f"{one.arm}_{one.setting.name}", []).append(one.outcome.cpu_ms_per_request)
     return {name: median(values) for name, values in grouped.items()}
-
-
-def machine() -> dict[str, Any]:
-    """What this ran on."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    versions = {package: importlib.metadata.version(package) for package in ("openai", "ray", "aiohttp", "httpx2")}
-    return {
-        "cpu": models[0].partition(":")[2].strip() if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        **versions,
-        "load_1m_at_start": os.getloadavg()[0],
-    }
 
 
 def show(report: dict[str, Any], measurements: list[Measurement], console: Console) -> None:
@@ -239,7 +219,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="default: 2, with --quick 1")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    console, about, began = Console(), machine(), time.monotonic()
+    console, about, began = Console(), machine("openai", "ray", "aiohttp", "httpx2"), time.monotonic()
     measurements = []
     for number in range(arguments.rounds or (1 if arguments.quick else 2)):
         for arm, setting in schedule(arguments.quick):

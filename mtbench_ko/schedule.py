@@ -130,7 +130,7 @@ class Schedule:
 
     async def _serve(self, contestant: Contestant, replicas: Replicas, talks: list[Conversation]) -> None:
         """Load a model, have it answer, and give its GPUs back."""
-        stay = self._timeline.enter(contestant.name, "model", replicas if contestant.weights else None)
+        stay = self._timeline.enter(contestant.name, "model", replicas if self._plan.asks else None)
         try:
             pool = self._pools.for_model(contestant, replicas)
             await self._start(stay, pool)

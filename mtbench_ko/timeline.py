@@ -1,7 +1,7 @@
 """What ran where and from when to when: the schedule and the engines in the manifest."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class Stay:
 
     def mark(self, what: str) -> None:
         """This happens now."""
-        self.marks[what] = round(time.monotonic() - self.timeline.began, 1)
+        self.marks[what] = round(self.timeline.clock() - self.timeline.began, 1)
 
     def read(self, pool: ReplicaPool) -> None:
         """Take down what the replicas did."""
@@ -65,8 +65,9 @@ class Stay:
 class Timeline:
     """All stays of a run. `names` are what people call the nodes, by id."""
 
-    def __init__(self) -> None:
-        self.began = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.began = clock()
+        self.clock = clock
         self.names: Mapping[str, str] = {}
         self._stays: list[Stay] = []
 
