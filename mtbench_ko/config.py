@@ -142,6 +142,7 @@ class RunConfig(ModelSettings):
     def public(self) -> dict[str, Any]:
         """The settings as they are saved beside the results: keys by their place only, no password in a URL."""
         settings = self.model_dump(mode="json")
+        settings["models"] = [entry.model_dump(mode="json") for entry in self.entries] if self.models else []
         for name in ("openai_api_base", "judge_api_base", "data_mirror"):
             if settings[name]:
                 settings[name] = without_secrets(settings[name])

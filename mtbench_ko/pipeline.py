@@ -17,12 +17,16 @@ from mtbench_ko.store import RunStore
 
 @dataclass
 class Counts:
-    """Items by outcome. A turn that was answered and graded counts in both; `failed` is either without a result."""
+    """Items by outcome. A turn that was answered and graded counts in both; `failed` is either without a result.
+
+    `judged_while_answering` are judgments that were made while some model was at work.
+    """
 
     answered: int = 0
     scored: int = 0
     unscored: int = 0
     failed: int = 0
+    judged_while_answering: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def miss(self, kind: str, reason: str) -> None:
@@ -39,9 +43,7 @@ class Pipeline:
 
     Its judge tasks live in `group`: an error in one of them ends the whole pipeline.
 
-    Attributes:
-        scores: single grades by model and turn, those of earlier runs among them.
-        judged_beside: judgments made while some model was answering.
+    `scores` are single grades by model and turn, those of earlier runs among them.
     """
 
     def __init__(
@@ -61,7 +63,6 @@ class Pipeline:
         self.stopping = False
         self.counts = Counts()
         self.scores: dict[str, dict[int, list[float]]] = {}
-        self.judged_beside = 0
 
     def take_up(self, conversations: Iterable[Conversation], retry: bool) -> list[Conversation]:
         """Count what is saved, submit it to the judge, and return the conversations that still owe a turn.
@@ -196,8 +197,7 @@ class Pipeline:
             if record is None:
                 return
             self._store.append(record)
-        if self._answering:
-            self.judged_beside += 1
+        self.counts.judged_while_answering += bool(self._answering)
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
         else:

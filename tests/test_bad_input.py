@@ -97,6 +97,11 @@ def test_no_model_and_no_judge(program: Program) -> None:
         ("- a list", ["run.yaml", "keys and values"]),
         ("a: [", ["run.yaml", "not YAML"]),
         ("judge_api_key: sk-secret", ["judge_api_key", "env:NAME"]),
+        ("models: [{model_path: a, dtyp: x}]", ["unknown key 'models[0].dtyp'"]),
+        ("models: [a, {model_path: b, replicas: 0}]", ["models[1].replicas"]),
+        ("models: [a, b/a]", ["share a name: a, a", "--model-id"]),
+        ("models: [a]\nmodel_path: b", ["exclude each other"]),
+        ("engine_arg: {tensor_parallel_size: 2}", ["tensor_parallel_size", "--num-gpus-per-model"]),
     ],
 )
 def test_bad_config_file(program: Program, tmp_path: Path, text: str, words: list[str]) -> None:

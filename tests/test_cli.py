@@ -12,7 +12,7 @@ from conftest import Program
 
 from mtbench_ko.cli import cli
 from mtbench_ko.cli.options import read_config, settings
-from mtbench_ko.config import RunConfig, read_key
+from mtbench_ko.config import RunConfig, load_config, read_key
 
 HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy"}
 
@@ -58,9 +58,27 @@ def test_models_are_named_by_the_last_part_of_their_path() -> None:
     assert config.model_names == ["first", "b"]
 
 
+def test_each_entry_of_models_has_flags_as_defaults_and_its_own_settings(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "num_gpus_per_model: 2\nengine_arg: {seed: 1, max_num_seqs: 8}\n"
+        "models:\n- org/a-7b\n"
+        "- {model_path: /w/b, model_id: large, num_gpus_per_model: 8, replicas: 1, engine_arg: {max_num_seqs: 4}}\n"
+    )
+    config = load_config({"dtype": "bfloat16", "chat_template_kwargs": {"enable_thinking": False}}, str(file))
+    small, large = config.entries
+    assert config.model_names == ["a-7b", "large"]
+    assert (small.num_gpus_per_model, large.num_gpus_per_model) == (2, 8)
+    assert (small.wanted_replicas, large.wanted_replicas) == (None, 1)
+    assert large.engine_args == {"dtype": "bfloat16", "seed": 1, "max_num_seqs": 4}
+    assert small.chat_template_kwargs == large.chat_template_kwargs == {"enable_thinking": False}
+    assert not small.trust_remote_code
+
+
 def test_engine_arguments_are_read_as_json_where_they_can_be() -> None:
     config = parsed("--engine-arg", "max-model-len=4096", "--engine-arg", "quantization=fp8")
     assert config.engine_arg == {"max_model_len": 4096, "quantization": "fp8"}
+    assert parsed("--chat-template-kwargs", "enable_thinking=false").chat_template_kwargs == {"enable_thinking": False}
 
 
 def test_literal_key_from_the_environment_stays_there() -> None:
