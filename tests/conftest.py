@@ -128,11 +128,12 @@ def ray_environment() -> dict[str, str]:
 
 
 @contextmanager
-def ray_cluster_of_others() -> Iterator[str]:
-    """A Ray cluster that somebody else left running on this machine; yields its address."""
+def ray_cluster_of_others(**resources: int) -> Iterator[str]:
+    """A Ray cluster that somebody else left running on this machine; yields its address. `resources` need not be real."""
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     ready = "print(ray.get_runtime_context().gcs_address, flush=True); sys.stdin.read()"
-    start = f"import ray, sys; ray.init(address='local', include_dashboard=False, _temp_dir={str(folder)!r}); {ready}"
+    options = {"address": "local", "include_dashboard": False, "_temp_dir": str(folder), **resources}
+    start = f"import ray, sys; ray.init(**{options!r}); {ready}"
     with subprocess.Popen(
         [sys.executable, "-c", start], env=ray_environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as owner:

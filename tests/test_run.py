@@ -53,7 +53,9 @@ def test_run_writes_fastchats_files_and_a_manifest(
     manifest = json.loads((outputs / BENCH / "manifest.json").read_text())
     assert manifest["judges"]["judge"]["reported"] == ["judge-2026-01-01"]
     assert manifest["models"]["model"]["identity"] == "endpoint:org/model"
-    assert manifest["runs"][0]["counts"] == {"answered": 32, "scored": 32, "unscored": 0, "failed": 0, "reasons": {}}
+    counts = manifest["runs"][0]["counts"]
+    assert counts.pop("judged_while_answering") <= 32
+    assert counts == {"answered": 32, "scored": 32, "unscored": 0, "failed": 0, "reasons": {}}
 
     # Again: nothing is owed, nothing is called.
     calls = len(model_endpoint.requests), len(judge_endpoint.requests)
