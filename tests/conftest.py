@@ -129,7 +129,7 @@ def ray_environment() -> dict[str, str]:
 
 @contextmanager
 def ray_cluster_of_others(**resources: int) -> Iterator[str]:
-    """A Ray cluster that somebody else left running on this machine; yields its address. `resources` need not be real."""
+    """A Ray cluster that somebody else left running here; yields its address. `resources` need not be real."""
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     ready = "print(ray.get_runtime_context().gcs_address, flush=True); sys.stdin.read()"
     options = {"address": "local", "include_dashboard": False, "_temp_dir": str(folder), **resources}
