@@ -4,12 +4,12 @@
 
 FOLDER is Gemma 3 270M, made by demo/gemma.py. Everything is the installed program: `mtbench-ko run` with real vLLM on
 this machine's CPU, and a judge endpoint (mock_api.py) that answers after 2 s ± 10 %, 4 calls at a time, which makes
-judging about as long as answering. Our own 16 questions, 5 choices each, answers of 64 tokens; with `--quick` 2 choices.
+judging about as long as answering. Our own 16 questions, 5 choices each (2 with `--quick`), answers of 64 tokens.
 
 - wall_over_bound: seconds from the moment the engine is ready to the last judgment, to those of a judge that costs
   nothing but its latency: the turns as they were finished in this very run, replayed through 4 slots, each call as long
   as the server's mean. What is above 1 is ours: journal, driver loop, Ray, HTTP.
-- phases_over_wall: (`generate` alone + `judge` alone) to the same wall: what FastChat's two phases cost, given our speed.
+- phases_over_wall: (`generate` alone + `judge` alone) to the same wall: what FastChat's two phases cost, at our speed.
 
 Times are those of the records in the journal, on one clock; loading is in none of them. Medians over the rounds, in
 which the arms take turns. `control_spread` is the range of wall_over_bound over the rounds; `--quick` has one alone.

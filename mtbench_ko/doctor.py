@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mtbench_ko.bench import load_bench
+from mtbench_ko.bench import Bench, load_bench
 from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Completion, EndpointSpec, Node, Replicas, Sampling, Weights, ask_once, render_template
 from mtbench_ko.engine.survey import Survey, survey
@@ -63,8 +63,8 @@ def _guarded(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]
         return [Finding("failed", what, str(error))]
 
 
-def _questions(config: RunConfig) -> Iterator[Finding]:
-    bench = load_bench(
+def _bench(config: RunConfig) -> Bench:
+    return load_bench(
         config.bench_name,
         references=config.references if config.judge_name else "none",
         reference_model=config.reference_model,
@@ -72,6 +72,10 @@ def _questions(config: RunConfig) -> Iterator[Finding]:
         question_end=config.question_end,
         first_n=config.first_n,
     )
+
+
+def _questions(config: RunConfig) -> Iterator[Finding]:
+    bench = _bench(config)
     yield Finding(
         "ok", "questions", f"{bench.name}: {len(bench.questions)}, references: {bench.reference_source or 'none'}"
     )
@@ -191,7 +195,7 @@ def _placement(
     contestants = find_contestants(config)
     weights = find_judge_weights(config)
     judge = make_judge(config, weights) if config.judge_name else None
-    work = dict.fromkeys(contestants, config.first_n or 1 << 30)
+    work = dict.fromkeys(contestants, len(_bench(config).questions) * config.num_choices)
     plan = make_plan(config, work, judge, weights, nodes)
     found.append(plan)
     yield Finding("ok", "placement", plan.describe())

@@ -7,6 +7,8 @@ from rich.table import Table
 from mtbench_ko.engine import Node, Replicas
 from mtbench_ko.plan import Plan
 
+_WAITING = 20  # models that are shown with a row each
+
 
 def placement_table(plan: Plan) -> Table:
     """A row for each part of a replica that lies on one node, for what idles there, and for models that wait."""
@@ -25,8 +27,11 @@ def placement_table(plan: Plan) -> Table:
                 taken += count
         if taken < size:
             table.add_row(node.name, _span(taken, size - taken), "", "", "free")
-    for name, ask in list(plan.asks.items())[len(plan.first()) :]:
+    waiting = list(plan.asks.items())[len(plan.first()) :]
+    for name, ask in waiting[:_WAITING]:
         table.add_row("", str(ask.shape.gpus or ask.shape.cpus), name, f"{ask.wanted or 1}", "waits for its turn")
+    if len(waiting) > _WAITING:
+        table.add_row("", "", f"{len(waiting) - _WAITING} more", "", "wait for their turn")
     if judge and plan.judge == "after":
         table.add_row("", str(judge.gpus or judge.cpus), "judge", "1", "after the models")
     return table

@@ -35,6 +35,8 @@ from mtbench_ko.judge import (
 )
 from mtbench_ko.model_settings import ModelEntry
 
+_NAMED = 3  # models that wait, in words
+
 
 @dataclass(frozen=True, eq=False)
 class Contestant:
@@ -87,8 +89,10 @@ class Plan:
         }
         first = self.first()
         models = [f"{name}: {replicas.count} x {replicas}" for name, replicas in first.items()]
-        waiting = [f"{name} waits for {ask.wanted or 1} x {ask.shape}" for name, ask in self.asks.items()]
-        return "; ".join([*models, *waiting[len(first) :], judges[self.judge]])
+        waiting = [f"{name} waits for {ask.wanted or 1} x {ask.shape}" for name, ask in self.asks.items()][len(first) :]
+        if len(waiting) > _NAMED:
+            waiting = [*waiting[:_NAMED], f"{len(waiting) - _NAMED} more models wait"]
+        return "; ".join([*models, *waiting, judges[self.judge]])
 
     def public(self) -> dict[str, Any]:
         """The plan as the manifest holds it."""
@@ -202,6 +206,7 @@ def make_plan(
     judge_shape = None
     if judge_weights:
         judge_shape = find_shape(nodes, gpus_per_model=config.judge_num_gpus)
+        check_shape(judge_weights, judge_shape)
         if any(contestant.shares(judge_weights) for contestant in contestants):
             when, judge_shape = "shared", None
         elif local:

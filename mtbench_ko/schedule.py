@@ -57,7 +57,7 @@ class Schedule:
             MtBenchError: no model could be served, or not the one whose engine is the judge's.
         """
         self._pipeline, self._progress, self._group, self._finished = pipeline, progress, group, finished
-        self._timeline.names = {node.id: node.name for node in self._plan.nodes}
+        self._timeline.names |= {node.id: node.name for node in self._plan.nodes}
         looking = group.create_task(self._look())
         judge: asyncio.Task[Stay] | None = None
         if self._plan.judge in ("endpoint", "beside"):
@@ -112,8 +112,9 @@ class Schedule:
             return []
         if not self._plan.asks:
             return [(one, Replicas(1, 0, 0)) for one in waiting]
-        room = self._plan.room(self._nodes(), seated)
-        found = admit(room, [self._plan.asks[one.name] for one in waiting])
+        nodes = self._nodes()
+        self._timeline.names |= {node.id: node.name for node in nodes}
+        found = admit(self._plan.room(nodes, seated), [self._plan.asks[one.name] for one in waiting])
         return list(zip(waiting, found, strict=False))
 
     def _download_for(self, waiting: Sequence[Contestant], seated: Iterable[Replicas]) -> None:

@@ -1,7 +1,7 @@
 """What ran where and from when to when: the schedule and the engines in the manifest."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -68,7 +68,7 @@ class Timeline:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.began = clock()
         self.clock = clock
-        self.names: Mapping[str, str] = {}
+        self.names: dict[str, str] = {}
         self._stays: list[Stay] = []
 
     def enter(self, name: str, kind: Literal["model", "judge"], replicas: Replicas | None) -> Stay:

@@ -14,7 +14,8 @@ from virtual_time import run
 
 from mtbench_ko.engine import Ask, Completion, Messages, Node, ReplicaInfo, ReplicaPool, Replicas, Sampling
 from mtbench_ko.errors import ModelFailed, MtBenchError
-from mtbench_ko.generate import Conversation, longest_first, seed
+from mtbench_ko.generate import Conversation, Subject, longest_first, seed
+from mtbench_ko.lines import Question
 from mtbench_ko.pipeline import Pipeline
 from mtbench_ko.plan import Contestant, Plan
 from mtbench_ko.progress import RunProgress
@@ -43,6 +44,14 @@ def test_seed_follows_from_question_and_choice_alone() -> None:
     assert len(seeds) == 3 * len(QUESTIONS)
     assert all(0 <= each < 1 << 31 for each in seeds)
     assert seed(QUESTIONS[0], 0) == 331626780  # changing it would change every sampled answer
+
+
+def test_keys_of_saved_answers_hold_whatever_the_seed() -> None:
+    """The key that this conversation had before there were seeds and template variables."""
+    question = Question(question_id=81, category="writing", turns=["가", "나"])
+    talk = Conversation("b", question, 1, Subject("m", "sha256:x", "t", "짧게"), Sampling(0.7, 1024, seed=7))
+    assert talk.key == "8dd8d862335e5ac6d1c46a1f2660455d7c52a2c0d6549ab25ce2379d256bfad0"
+    assert replace(talk, subject=replace(talk.subject, template_kwargs={"enable_thinking": False})).key != talk.key
 
 
 class Watched(SimulatedReplica):
