@@ -28,7 +28,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from report import holds, machine
+from report import hand_in, holds, machine, ratios_table
 from rich.console import Console
 from rich.table import Table
 from workload import MODEL, mock_server, reset, stats
@@ -138,10 +138,7 @@ def show(report: dict[str, Any], rounds: Sequence[Round], console: Console) -> N
         seconds = (one.wall, one.bound, one.latency, one.generate, one.judge)
         table.add_row(str(number), *(f"{value:.2f}" for value in seconds))
     console.print(table)
-    table = Table("ratio", "value", "bar", "verdict")
-    for name, value in report["ratios"].items():
-        table.add_row(name, f"{value:.3f}", report["bars"].get(name, ""), report["verdicts"].get(name, ""))
-    console.print(table)
+    console.print(ratios_table(report))
     console.print(f"Machine: {report['machine']}")
 
 
@@ -177,9 +174,7 @@ def main() -> int:
             rounds.append(measure(arguments.model, 2 if arguments.quick else 5, url, Path(folder)))
     report = summarize(rounds, about)
     show(report, rounds, Console())
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0 if report["ok"] else 1
+    return hand_in(report, arguments.json)
 
 
 if __name__ == "__main__":

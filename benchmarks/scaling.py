@@ -34,7 +34,7 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from report import holds, machine
+from report import hand_in, holds, machine, ratios_table
 from rich.console import Console
 from rich.table import Table
 from simulated import SimulatedReplica, conversations, seconds, temporary_store
@@ -250,11 +250,7 @@ def show(report: dict[str, Any], measurements: Sequence[Measurement], console: C
             *(f"{value:.3f}" for value in shown),
         )
     console.print(table)
-    table = Table("ratio", "value", "bar", "verdict")
-    for name, value in report["ratios"].items():
-        bar = report["bars"].get(name, "")
-        table.add_row(name, f"{value:.3f}", bar, ("passed" if holds(value, bar) else "MISSED") if bar else "")
-    console.print(table)
+    console.print(ratios_table(report))
     many = report["checkpoints"]
     console.print(
         f"1,000 checkpoints x 80 questions on {GPUS} GPUs, one each, {SLOTS} slots, {LOAD_SECONDS:.0f} s to load: "
@@ -291,14 +287,13 @@ def main() -> int:
         "ratios": ratios,
         "bars": BARS,
         "ok": all(holds(ratios[name], bar) for name, bar in BARS.items()),
+        "verdicts": {name: "passed" if holds(ratios[name], bar) else "MISSED" for name, bar in BARS.items()},
         "machine": about,
         "checkpoints": many,
         "measurements": [asdict(one) for one in measurements],
     }
     show(report, measurements, console)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0 if report["ok"] else 1
+    return hand_in(report, arguments.json)
 
 
 if __name__ == "__main__":

@@ -66,12 +66,14 @@ def test_folder_that_is_no_model(program: Program, tmp_path: Path) -> None:
 
 
 def test_model_without_chat_template(program: Program, tiny_models: list[Path], tmp_path: Path) -> None:
-    bare = tmp_path / "bare"
+    bare = tmp_path / "vicuna-7b-v1.5"
     bare.mkdir()
     for file in tiny_models[0].iterdir():
         if file.name != "chat_template.jinja":
             (bare / file.name).symlink_to(file)
-    refused(program("generate", *NATIVE, "--model-path", bare), "chat template", "--chat-template FILE")
+    command = ("generate", *NATIVE, "--model-path", bare)
+    refused(program(*command), "chat template", "probably --chat-template vicuna", "--chat-template FILE")
+    refused(program(*command, "--chat-template", "vicunna"), "one of vicuna, alpaca, llama-2, eeve")
 
 
 def test_more_gpus_than_exist(program: Program, tiny_models: list[Path]) -> None:

@@ -1,9 +1,6 @@
 """Chat templates of our own render two turns as the families' authors document them."""
 
-from pathlib import Path
-
 import pytest
-from conftest import Program
 
 from mtbench_ko.engine.chat_templates import NAMES, likely_templates, load_template
 
@@ -82,14 +79,3 @@ def test_likely_template_is_known_by_name_or_architecture(
     path: str, config: dict[str, object], likely: list[str]
 ) -> None:
     assert likely_templates(path, config) == likely
-
-
-def test_error_names_the_likely_template(program: Program, tiny_models: list[Path], tmp_path: Path) -> None:
-    bare = tmp_path / "vicuna-7b-v1.5"
-    bare.mkdir()
-    for file in tiny_models[0].iterdir():
-        if file.name != "chat_template.jinja":
-            (bare / file.name).symlink_to(file)
-    command = ("generate", "--bench-name", "mt_bench_ko_native", "--model-path", bare)
-    assert "probably --chat-template vicuna" in program(*command).stderr
-    assert "one of vicuna, alpaca, llama-2, eeve" in program(*command, "--chat-template", "vicunna").stderr
