@@ -18,15 +18,19 @@ class Downloads:
         self._begun: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, weights: Weights, nodes: Collection[str]) -> None:
-        """Have `nodes` (Ray's ids) fetch the weights: one first, since they may share a cache, then the others."""
+    def begin(self, weights: Weights, nodes: Collection[str]) -> asyncio.Task[None] | None:
+        """Have `nodes` (Ray's ids) fetch the weights: one first, since they may share a cache, then the others.
+
+        None if there is nothing to begin.
+        """
         wanted = [node for node in nodes if (weights.path, node) not in self._begun]
         if weights.revision is None or not wanted:
-            return
+            return None
         self._begun |= {(weights.path, node) for node in wanted}
         task = asyncio.create_task(_download(weights, wanted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def cancel(self) -> None:
         """Wait for none of them."""
