@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mtbench_ko.bench import Bench, load_bench
+from mtbench_ko.bench import bench_of
 from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Completion, EndpointSpec, Node, Replicas, Sampling, Weights, ask_once, render_template
 from mtbench_ko.engine.survey import Survey, survey
 from mtbench_ko.errors import MtBenchError
-from mtbench_ko.plan import Contestant, Plan, find_contestants, find_judge_weights, make_judge, make_plan
+from mtbench_ko.plan import Plan, find_contestants, find_judge_weights, make_judge, make_plan
 from mtbench_ko.store import find_place, probe_output, spool_folder
 
 _GIB = 1 << 30
@@ -63,19 +63,8 @@ def _guarded(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]
         return [Finding("failed", what, str(error))]
 
 
-def _bench(config: RunConfig) -> Bench:
-    return load_bench(
-        config.bench_name,
-        references=config.references if config.judge_name else "none",
-        reference_model=config.reference_model,
-        question_begin=config.question_begin,
-        question_end=config.question_end,
-        first_n=config.first_n,
-    )
-
-
 def _questions(config: RunConfig) -> Iterator[Finding]:
-    bench = _bench(config)
+    bench = bench_of(config, judged=config.judge_name is not None)
     yield Finding(
         "ok", "questions", f"{bench.name}: {len(bench.questions)}, references: {bench.reference_source or 'none'}"
     )
@@ -195,21 +184,20 @@ def _placement(
     contestants = find_contestants(config)
     weights = find_judge_weights(config)
     judge = make_judge(config, weights) if config.judge_name else None
-    work = dict.fromkeys(contestants, len(_bench(config).questions) * config.num_choices)
+    work = dict.fromkeys(contestants, len(bench_of(config, judged=False).questions) * config.num_choices)
     plan = make_plan(config, work, judge, weights, nodes)
     found.append(plan)
     yield Finding("ok", "placement", plan.describe())
     memory = [gpu.memory for look in looks.values() if isinstance(look, Survey) for gpu in look.gpus]
-    if memory:
-        for contestant in contestants:
-            yield from _fits(contestant, plan.asks[contestant.name].shape, min(memory) << 20)
+    for contestant in contestants:
+        if memory and contestant.weights:
+            yield from _fits(contestant.name, contestant.weights, plan.asks[contestant.name].shape, min(memory) << 20)
 
 
-def _fits(contestant: Contestant, shape: Replicas, memory: int) -> Iterator[Finding]:
-    """Whether the weights leave room for a KV cache."""
-    assert contestant.weights is not None
-    size, room = contestant.weights.size(), int(shape.gpus * memory * 0.9)
+def _fits(name: str, weights: Weights, shape: Replicas, memory: int) -> Iterator[Finding]:
+    """Whether the weights leave room for a KV cache on GPUs of so much memory."""
+    size, room = weights.size(), int(shape.gpus * memory * 0.9)
     if size > room:
         needed = -(-size // int(memory * 0.9))
         text = f"{size / _GIB:.0f} GiB of weights in {room / _GIB:.0f}; --num-gpus-per-model {needed} or more"
-        yield Finding("failed", f"model {contestant.name}", text)
+        yield Finding("failed", f"model {name}", text)

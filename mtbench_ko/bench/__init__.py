@@ -1,6 +1,6 @@
 """Question sets: where they lie, what they hold, which references the judge is shown."""
 
-from mtbench_ko.bench.bench import Bench, load_bench
+from mtbench_ko.bench.bench import Bench, bench_of, load_bench
 from mtbench_ko.bench.cache import DataCache
 from mtbench_ko.bench.check import Finding, check_against, check_set, check_texts
 from mtbench_ko.bench.jsonl import read_lines
@@ -18,6 +18,7 @@ __all__ = [
     "DataSet",
     "Finding",
     "QuestionNote",
+    "bench_of",
     "check_against",
     "check_set",
     "check_texts",

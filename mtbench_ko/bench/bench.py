@@ -8,6 +8,7 @@ from mtbench_ko.bench.cache import DataCache
 from mtbench_ko.bench.jsonl import read_lines
 from mtbench_ko.bench.place import locate
 from mtbench_ko.bench.references import Source, load_references
+from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import UsageError
 from mtbench_ko.hashing import sha256_text
 from mtbench_ko.lines import Question
@@ -32,6 +33,19 @@ class Bench:
     reference_source: Source = "none"
     notes: Sequence[str] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def bench_of(config: RunConfig, *, judged: bool) -> Bench:
+    """The bench that the settings name. Without judging no reference is needed."""
+    return load_bench(
+        config.bench_name,
+        references=config.references if judged else "none",
+        reference_model=config.reference_model,
+        question_begin=config.question_begin,
+        question_end=config.question_end,
+        first_n=config.first_n,
+        cache=DataCache.of(config),
+    )
 
 
 def load_bench(

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import click
 
-from mtbench_ko.bench import DataCache, load_bench
+from mtbench_ko.bench import bench_of
 from mtbench_ko.config import RunConfig
 from mtbench_ko.job import Job
 from mtbench_ko.report import render
@@ -15,18 +15,10 @@ from mtbench_ko.store import find_output
 
 
 def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
-    """Run one job and return its exit code. Without judging no reference is needed."""
+    """Run one job and return its exit code."""
     raise_on_signals()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
-    bench = load_bench(
-        config.bench_name,
-        references=config.references if judge else "none",
-        reference_model=config.reference_model,
-        question_begin=config.question_begin,
-        question_end=config.question_end,
-        first_n=config.first_n,
-        cache=DataCache.of(config),
-    )
+    bench = bench_of(config, judged=judge)
     with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
         code = job.run()
         if config.dry_run:
