@@ -154,7 +154,7 @@ class Schedule:
         """A model cannot be served: what it owes has failed, the others go on."""
         self._failed[contestant.name] = error
         self._progress.say(f"{contestant.name} cannot be served: {error}")
-        self._pipeline.give_up(talks, Failure("model_failed", str(error)))
+        self._pipeline.give_up(talks, Failure("model_failed", str(error).splitlines()[0]))
         self._answered(contestant)
 
     def _answered(self, contestant: Contestant) -> None:

@@ -90,6 +90,16 @@ def quiet() -> RunProgress:
         return RunProgress(0, 0)
 
 
+def test_progress_shows_each_of_few_replicas_and_many_in_sum(capsys: pytest.CaptureFixture[str]) -> None:
+    replicas = [{"running": 3 + n, "waiting": n, "cache_hit_rate": 0.25 * n} for n in range(5)]
+    for shown in (replicas[:2], replicas):
+        with RunProgress(8, 0) as progress:
+            progress.engines({"m": shown})
+    few, many = capsys.readouterr().err.splitlines()
+    assert "m: 3+4 running, 0+1 waiting, cache hits 0%/25%" in few
+    assert "m: 25 running, 10 waiting, cache hits 50%" in many
+
+
 class Broken(SimulatedReplica):
     async def start(self) -> ReplicaInfo:
         await asyncio.sleep(30)

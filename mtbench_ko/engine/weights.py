@@ -46,17 +46,20 @@ class Weights:
         return config | text
 
     def missing_files(self) -> list[str]:
-        """Weight files that are not in `folder`: those that its index names, or "weights" where there are none."""
-        named: set[str] = set()
-        for index in self.folder.glob("*.index.json"):
-            named |= set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        if not named and not any(file.suffix in WEIGHT_SUFFIXES for file in self.folder.iterdir()):
-            return ["weights"]
-        return sorted(name for name in named if not (self.folder / name).is_file())
+        """Weight files that are not in `folder`: of the index that lacks fewest, or "weights" where there are none."""
+        indices = [json.loads(file.read_text(encoding="utf-8")) for file in self.folder.glob("*.index.json")]
+        named = [sorted(set(index["weight_map"].values())) for index in indices]
+        missing = [[name for name in names if not (self.folder / name).is_file()] for names in named]
+        if missing:
+            return min(missing, key=len)
+        return [] if self.size() else ["weights"]
 
     def size(self) -> int:
-        """Bytes of the weight files in `folder`."""
-        return sum(file.stat().st_size for file in self.folder.iterdir() if file.suffix in WEIGHT_SUFFIXES)
+        """Bytes of the weight files in `folder`, of the format that vLLM takes."""
+        for suffix in WEIGHT_SUFFIXES:
+            if files := list(self.folder.glob(f"*{suffix}")):
+                return sum(file.stat().st_size for file in files)
+        return 0
 
 
 def require_vllm() -> str:
