@@ -6,12 +6,10 @@ import copy
 import re
 import sys
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from native_checks import (
     coding_hangul,
     coding_josa_won,
@@ -19,6 +17,8 @@ from native_checks import (
     coding_sql,
     common,
     extraction,
+    extraction_documents,
+    extraction_language,
     mathematics,
     mathematics_counting,
     mathematics_money,
@@ -54,6 +54,7 @@ REFERENCES = common.read_jsonl(common.NATIVE / "reference_answer" / "mtbench-ko.
 PROMPTS = common.read_jsonl(common.DATA / "judge_prompts" / "ko.jsonl")
 ANSWER_MODULES = (
     reasoning, reasoning_people, reasoning_rules, mathematics, mathematics_counting, mathematics_money, extraction,
+    extraction_documents, extraction_language,
 )  # fmt: skip
 ANSWER_CHECKS = {
     f"{name.removeprefix('check_')}": check
@@ -64,10 +65,13 @@ ANSWER_CHECKS = {
 
 
 CODING_MODULES = (coding_josa_won, coding_hangul, coding_office, coding_sql)
-CODING_CHECKS: dict[tuple[int, int], list[submission.Check]] = {}
-for module in CODING_MODULES:
-    for check in module.CHECKS:
-        CODING_CHECKS.setdefault((check.question_id, check.turn), []).append(check)
+CODING_CHECKS = {
+    (question_id, turn): [
+        check for module in CODING_MODULES for check in module.CHECKS if check[:2] == (question_id, turn)
+    ]
+    for question_id in range(1041, 1051)
+    for turn in (1, 2)
+}
 
 
 def test_questions_are_well_formed() -> None:
@@ -82,12 +86,27 @@ def test_questions_are_well_formed() -> None:
             assert re.search("[가-힣]", turn)
 
 
-def test_ids_are_in_their_blocks_and_in_order() -> None:
-    ids = [row["question_id"] for row in QUESTIONS]
-    assert ids == sorted(set(ids))
-    by_category = {name: [r["question_id"] for r in QUESTIONS if r["category"] == name] for name in BLOCKS}
-    assert by_category == {name: [first, first + 1] for name, first in BLOCKS.items()}
-    assert len(QUESTIONS) == 2 * len(BLOCKS)
+def test_ten_questions_of_each_category_have_the_ids_of_its_block() -> None:
+    by_category = {name: sorted(r["question_id"] for r in QUESTIONS if r["category"] == name) for name in BLOCKS}
+    assert by_category == {name: list(range(first, first + 10)) for name, first in BLOCKS.items()}
+    assert len(QUESTIONS) == 80
+
+
+def test_every_eight_lines_hold_one_question_of_each_category() -> None:
+    """So that `--first-n 16` is a small set of all categories."""
+    assert [row["category"] for row in QUESTIONS] == list(BLOCKS) * 10
+
+
+def test_difficulty_is_spread_in_thirds() -> None:
+    counts = Counter(row["difficulty"] for row in QUESTIONS)
+    assert set(counts) == {"easy", "middle", "hard"} and min(counts.values()) >= 26
+    of_each = Counter((row["category"], row["difficulty"]) for row in QUESTIONS)
+    assert len(of_each) == 3 * len(BLOCKS) and min(of_each.values()) >= 2
+
+
+def test_what_only_korean_can_ask_runs_through_every_category() -> None:
+    korean = [row["category"] for row in QUESTIONS if row["korean_only"]]
+    assert len(korean) >= 12 and set(korean) == set(BLOCKS)
 
 
 def test_nothing_is_said_twice() -> None:
@@ -180,7 +199,7 @@ def test_first_version_does_not_solve_the_second_turn(question_id: int) -> None:
 def test_program_shown_in_1049_is_wrong_in_both_ways() -> None:
     shown = re.findall(r"^def monthly_total.*?^    return [^\n]*", common.question(1049, 1), re.MULTILINE | re.DOTALL)
     half = shown[0].replace("lines, totals={}", "lines").replace("월별 합계를 구한다", "\n    totals = {}")
-    other = shown[0].replace("totals.items()", 'totals.items(), key=lambda item: int(item[0][:-1])')
+    other = shown[0].replace("totals.items()", "totals.items(), key=lambda item: int(item[0][:-1])")
     (check,) = CODING_CHECKS[1049, 1]
     assert all(submission.failures([shown[0], half, other], check))
 

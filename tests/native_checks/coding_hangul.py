@@ -47,7 +47,8 @@ def name_cases(loose_end: bool) -> list[Case]:
         query = "".join(rng.choices("김기가하늘이까ㄱㅎㄲㅇa ", k=rng.choice((0, 1, 1, 2, 2, 3))))
         cases.append(([names, query], oracle_names(names, query, loose_end)))
     fixed = ["김하늘", "이건희", "김 하늘", "ㄱ마트", "ㅏ", "박갑돌"]
-    return cases + [([fixed, q], oracle_names(fixed, q, loose_end)) for q in ("ㄱㅎ", "김ㅎ", "ㅏ", "가", "가ㄷ", "", "ㄱㅁ")]
+    queries = ("ㄱㅎ", "김ㅎ", "ㅏ", "가", "가ㄷ", "", "ㄱㅁ")
+    return cases + [([fixed, query], oracle_names(fixed, query, loose_end)) for query in queries]
 
 
 def read_full(number: int) -> str:
@@ -88,7 +89,8 @@ def amount_cases() -> list[Case]:
         cases.append(([wrong, shown], ["bool", wrong == words]))
         cases.append(([words, str(number + 10 ** rng.randrange(3))], ["bool", False]))
     cases = [case for case in cases if len(case[0][1].replace(",", "")) < 17]
-    bad = ("", "0", "012", "1,23", "12,34,567", "1,2345", "1234,567", "-5", "１２", "1.0", " 1", "1\n", "1" + "0" * 16, ",123")
+    bad = ["", "0", "012", "1,23", "12,34,567", "1,2345", "1234,567", "-5", "１２", "1.0", " 1", "1\n", ",123"]
+    bad.append("1" + "0" * 16)
     return cases + [(["금 일원정", text], ERROR) for text in bad]
 
 
@@ -99,10 +101,11 @@ KEYS = {
 }
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-PAIRS = dict(
-    item.split("=") for item in
-    "ㅗㅏ=ㅘ ㅗㅐ=ㅙ ㅗㅣ=ㅚ ㅜㅓ=ㅝ ㅜㅔ=ㅞ ㅜㅣ=ㅟ ㅡㅣ=ㅢ ㄱㅅ=ㄳ ㄴㅈ=ㄵ ㄴㅎ=ㄶ ㄹㄱ=ㄺ ㄹㅁ=ㄻ ㄹㅂ=ㄼ ㄹㅅ=ㄽ ㄹㅌ=ㄾ ㄹㅍ=ㄿ ㄹㅎ=ㅀ ㅂㅅ=ㅄ".split()
-)  # fmt: skip
+DOUBLE = "ㅘㅙㅚㅝㅞㅟㅢㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ"
+PAIRS = dict(zip((
+    "ㅗㅏ", "ㅗㅐ", "ㅗㅣ", "ㅜㅓ", "ㅜㅔ", "ㅜㅣ", "ㅡㅣ", "ㄱㅅ", "ㄴㅈ", "ㄴㅎ", "ㄹㄱ", "ㄹㅁ", "ㄹㅂ", "ㄹㅅ",
+    "ㄹㅌ", "ㄹㅍ", "ㄹㅎ", "ㅂㅅ",
+), DOUBLE, strict=True))  # fmt: skip
 _DOUBLE_VOWEL = "|".join(pair for pair in PAIRS if pair[0] in VOWELS)
 _DOUBLE_FINAL = "|".join(pair for pair in PAIRS if pair[0] not in VOWELS)
 SYLLABLE = re.compile(
@@ -149,7 +152,8 @@ def oracle_erasing(keys: str) -> str:
 
 def typing_cases() -> list[Case]:
     rng = random.Random(1047)
-    texts = ["", "dkssud!", "rkqtdl", "rkqtl", "hk", "rr", "RRk", "dhkdh", "DHK", "ekfrrhrl", "Ekf123 Qkd", "rjTek", "kELVINK", "ㅎk", "ork"]
+    texts = ["", "dkssud!", "rkqtdl", "rkqtl", "hk", "rr", "RRk", "dhkdh", "DHK", "ekfrrhrl", "Ekf123 Qkd", "rjTek"]
+    texts += ["kELVINK", "\u212ak", "ㅎk", "ork"]  # the Kelvin sign is no letter of the keyboard
     texts += ["".join(rng.choices("rtRTEQWsfahkolnjmlpOP" + "d 1!", k=rng.randrange(1, 16))) for _ in range(900)]
     texts += ["".join(rng.choices("fqtrgwxvas" + "k" * 5 + "hljnm", k=12)) for _ in range(600)]
     return [([text], ["str", oracle_typing(text)]) for text in texts]
@@ -157,7 +161,8 @@ def typing_cases() -> list[Case]:
 
 def erasing_cases() -> list[Case]:
     rng = random.Random(10472)
-    texts = ["<", "rkqt<", "rkqt<<<<<k", "dhk<", "rks<k", "rksk<<", "rksk<<k", "rksk<<<s", "k<", "r <<k", "rk <s", "dhk<k", "rkr<<r"]
+    texts = ["<", "rkqt<", "rkqt<<<<<k", "dhk<", "rks<k", "rksk<<", "rksk<<k", "rksk<<<s", "k<", "r <<k", "rk <s"]
+    texts += ["dhk<k", "rkr<<r"]
     texts += ["".join(rng.choices("rtREsfhkoljnm" + "<<<<" + " ", k=rng.randrange(1, 18))) for _ in range(1500)]
     return [*typing_cases(), *(([text], ["str", oracle_erasing(text)]) for text in texts)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from .submission import ERROR, Case, Check
@@ -37,8 +38,9 @@ def number_cases() -> list[Case]:
         cases.append(([rng.choice((number, hyphened(number)))], ["bool", at % 2 == 0]))
     good = business_number(rng, valid=True)
     shaped = hyphened(good)
-    bad = ["", good + "\n", " " + good, shaped + " ", good[:-1], good + "0", shaped.replace("-", " "), good[:3] + "-" + good[3:]]
-    bad += [shaped.replace("-", "–"), good.translate(str.maketrans("0123456789", "０１２３４５６７８９")), shaped + "\n", "abcdefghij"]
+    wide = good.translate(str.maketrans("0123456789", "０１２３４５６７８９"))
+    bad = ["", good + "\n", " " + good, shaped + " ", good[:-1], good + "0", shaped.replace("-", " ")]
+    bad += [good[:3] + "-" + good[3:], shaped.replace("-", "–"), wide, shaped + "\n", "abcdefghij"]
     return cases + [([text], ["bool", False]) for text in bad]
 
 
@@ -50,7 +52,8 @@ def mail_cases() -> list[Case]:
         text, expected = "", {}
         for _ in range(rng.randrange(6)):
             number = rng.choice(pool)
-            before, after = rng.choice(("번호는 ", "(", "사업자", "\n", "A")), rng.choice(("입니다", ")", ".", "\n", "B "))
+            before = rng.choice(("번호는 ", "(", "사업자", "\n", "A"))
+            after = rng.choice(("입니다", ")", ".", "\n", "B "))
             if rng.random() < 0.25:
                 before, after = rng.choice((("7", " "), (" ", "1"), ("-", " "), (" ", "-"), (" ", "-1 ")))
             elif number in pool[:6]:
@@ -96,7 +99,8 @@ def substitute_days(holidays: dict[str, str], plain: list[str]) -> list[date]:
 
 
 def holiday_year(rng: random.Random) -> tuple[dict[str, str], list[str]]:
-    names = rng.sample(["설", "한글날", "개천절", "성탄절", "창립일", "새해 첫날", "총회", "잔치"], k=rng.randrange(1, 9))
+    every = ["설", "한글날", "개천절", "성탄절", "창립일", "새해 첫날", "총회", "잔치"]
+    names = rng.sample(every, k=rng.randrange(1, 9))
     holidays = {name: some_day(rng, 16) for name in names}
     return holidays, [name for name in names if rng.random() < 0.35]
 
@@ -123,10 +127,10 @@ def second_deadline_cases() -> list[Case]:
 
 
 def ledger(rng: random.Random) -> list[str]:
-    names, months = rng.sample(["지수", "한결", "Ann", "보라"], k=rng.randrange(1, 5)), rng.sample(range(1, 13), k=4)
-    return [
-        f"{rng.choice(months)}월,{rng.choice(names)},{rng.choice((0, 5000, 10000, 20000))}" for _ in range(rng.randrange(9))
-    ]
+    names = rng.sample(["지수", "한결", "Ann", "보라"], k=rng.randrange(1, 5))
+    months, amounts = rng.sample(range(1, 13), k=4), (0, 5000, 10000, 20000)
+    rows = range(rng.randrange(9))
+    return [f"{rng.choice(months)}월,{rng.choice(names)},{rng.choice(amounts)}" for _ in rows]
 
 
 def month_totals(lines: list[str]) -> list[list[Any]]:
@@ -157,6 +161,13 @@ def unpaid_cases() -> list[Case]:
 
 
 WEEKDAYS = "월화수목금토일"
+CONTINUED = (
+    "", "이어지는 줄", "[참고] 계좌", "[엄마] [오전 13:00] x", "[엄마] [새벽 1:00] x", "[] [오전 1:00] x", "-" * 15,
+    "[엄마] [오전 01:00] x", "[엄마] [오전 1:0] x", "[엄마] [오전 0:10] x", "[엄마][오전 1:00] x",
+    " [엄마] [오전 1:00] x",
+    *(f"{'-' * before} 2000년 3월 5일 일요일 {'-' * after}" for before, after in ((16, 16), (14, 15))),
+)  # fmt: skip
+"""Lines that look like the start of something and are not."""
 SPEAKERS = ("엄마", "[총무] 박 대리", "김]이", "지우", "오전 [1:00")
 
 
@@ -173,11 +184,7 @@ def chat(rng: random.Random) -> tuple[str, list[list[str]]]:
         minute = rng.randrange(700)
         for _ in range(rng.randrange(6)):
             if rng.random() < 0.35:
-                extra = rng.choice(
-                    ("", "이어지는 줄", "[참고] 계좌", "[엄마] [오전 13:00] x", "[엄마] [새벽 1:00] x", "[] [오전 1:00] x",
-                     "[엄마] [오전 01:00] x", "[엄마] [오전 1:0] x", "[엄마] [오전 0:10] x", "[엄마][오전 1:00] x",
-                     "-" * 15, "-" * 16 + " 2000년 3월 5일 일요일 " + "-" * 16, "-" * 14 + " 2000년 3월 5일 일요일 " + "-" * 15, " [엄마] [오전 1:00] x")
-                )  # fmt: skip
+                extra = rng.choice(CONTINUED)
                 lines.append(extra)
                 if started:
                     messages[-1][3] += "\n" + extra
@@ -206,7 +213,7 @@ def silence(messages: list[list[str]]) -> list[Any]:
     for message in messages:
         if not kept or when(message) >= when(kept[-1]):
             kept.append(message)
-    gaps = [(when(b) - when(a), b[2]) for a, b in zip(kept, kept[1:], strict=False) if a[2] != b[2]]
+    gaps = [(when(b) - when(a), b[2]) for a, b in pairwise(kept) if a[2] != b[2]]
     longest = max((gap for gap, _ in gaps), default=0)
     return next(([gap, name] for gap, name in gaps if gap == longest), [0, ""])
 

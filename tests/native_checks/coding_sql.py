@@ -8,7 +8,7 @@ from typing import Any
 from .common import match, question
 from .submission import Case, Check
 
-RUNNER = '''
+RUNNER = """
 import sqlite3
 
 TABLE = {table!r}
@@ -21,7 +21,7 @@ def select(orders):
     database.executemany("INSERT INTO 주문 VALUES (?, ?, ?, ?, ?, ?)", orders)
     shown = database.execute(QUERY)
     return [[column[0] for column in shown.description], *map(list, shown)]
-'''
+"""
 Order = list[Any]  # the columns of 주문
 
 
@@ -31,7 +31,8 @@ def wrap(query: str) -> str:
 
 
 def orders(rng: random.Random) -> list[Order]:
-    shops, guests = rng.sample(["고래분식", "나무반점", "달밤치킨", "가온국밥"], k=rng.randrange(1, 5)), ["지수", "한결", "보라", "민"]
+    shops = rng.sample(["고래분식", "나무반점", "달밤치킨", "가온국밥"], k=rng.randrange(1, 5))
+    guests = ["지수", "한결", "보라", "민"]
     return [
         [
             number, rng.choice(shops), rng.choice(guests), f"2000-03-{rng.randrange(1, 29):02} 18:20",

@@ -100,16 +100,17 @@ def weekday(day: int) -> str:
 def tasks(moved: bool) -> list[tuple[int, str, str]]:
     """(day, who, what) of 1057 in the order of the minutes; `moved` by the mail of the second turn."""
     asks(
-        1057, 1, "3월 8일(수)", "'현수막 시안'은 제가 이번 주 금요일까지", "'현수막 시안'은 사흘만 늦추", "다음 주 화요일까지",
-        "이틀 뒤까지", "오늘부터 열흘 뒤", "행사 사흘 전", "이달 마지막 토요일", "소율 씨 말고 이안 씨", "기념품은 올해 생략",
-        "행사 전날까지",
+        1057, 1, "3월 8일(수)", "'현수막 시안'은 제가 이번 주 금요일까지", "'현수막 시안'은 사흘만 늦추",
+        "다음 주 화요일까지", "이틀 뒤까지", "오늘부터 열흘 뒤", "행사 사흘 전", "이달 마지막 토요일",
+        "소율 씨 말고 이안 씨", "기념품은 올해 생략", "행사 전날까지",
     )  # fmt: skip
     event = max(day for day in range(1, 32) if weekday(day) == "토") - (7 if moved else 0)
     banner = next(day for day in range(8, 15) if weekday(day) == "금") + 3
     invite = next(day for day in range(13, 20) if weekday(day) == "화") + (1 if moved else 0)
     return [
         (banner, "이안", "현수막 시안"), (invite, "소율", "강사 섭외"), (invite + 2, "이안", "강사료 품의"),
-        (8 + 10, "소율" if moved else "재하", "장소 답사"), (event - 3, "재하", "안내 문자"), (event - 1, "재하", "다과 주문"),
+        (8 + 10, "소율" if moved else "재하", "장소 답사"), (event - 3, "재하", "안내 문자"),
+        (event - 1, "재하", "다과 주문"),
     ]  # fmt: skip
 
 
@@ -146,8 +147,9 @@ def refund(name: str, by_day: bool) -> int:
 
 def check_1059_turn_1() -> None:
     asks(
-        1059, 1, "여섯 달 회원권을 사서 두 달 하고 열흘", "20% 할인받아 샀고, 아직 한 번도", "10% 할인받아 샀고, 꼭 석 달",
-        "한 달 회원권을 사서 닷새", "스무 날을 다니다가 감기", "한 달 회원권에는 제3조를 그대로",
+        1059, 1, "여섯 달 회원권을 사서 두 달 하고 열흘", "20% 할인받아 샀고, 아직 한 번도",
+        "10% 할인받아 샀고, 꼭 석 달", "한 달 회원권을 사서 닷새", "스무 날을 다니다가 감기",
+        "한 달 회원권에는 제3조를 그대로",
     )  # fmt: skip
     same(reference(1059, 1), {name: refund(name, by_day=False) for name in MEMBERS})
 

@@ -83,9 +83,7 @@ def check_1054_turn_1() -> None:
 
 def check_1054_turn_2() -> None:
     asks(1054, 2, "고치지 않고 남겨 둔 것", "특정한 사람이 아니면 꾸밈을 받는 말인 '분'")
-    right = [
-        {"어절": word, "높인이": row.honoured, "간접": row.indirect} for word, row in honorifics() if row.honoured
-    ]
+    right = [{"어절": word, "높인이": row.honoured, "간접": row.indirect} for word, row in honorifics() if row.honoured]
     assert json.loads(reference(1054, 2)) == right
 
 

@@ -20,7 +20,7 @@ def native(number: int) -> int:
 
 
 def sino(number: int) -> int:
-    """Syllables of a Sino-Korean number word below a hundred: each digit has one, 십 one more, and 1 is silent before it."""
+    """Syllables of a Sino-Korean number word below a hundred: one a digit and one for 십, before which 1 is silent."""
     tens, ones = divmod(number, 10)
     return (tens > 1) + (tens > 0) + (ones > 0)
 
@@ -60,7 +60,8 @@ def spelt() -> tuple[tuple[str, ...], ...]:
 
 
 def check_1035_turn_1() -> None:
-    asks(1035, 1, "ㄱ, ㄴ, ㄹ, ㅁ, ㅂ, ㅅ이 두 장씩", "ㅏ, ㅗ, ㅣ가 두 장씩", "현대 국어에서 쓰는 받침만", "네 장을 남김없이")
+    asks(1035, 1, "ㄱ, ㄴ, ㄹ, ㅁ, ㅂ, ㅅ이 두 장씩", "ㅏ, ㅗ, ㅣ가 두 장씩")
+    asks(1035, 1, "현대 국어에서 쓰는 받침만", "네 장을 남김없이")
     assert final_answer(1035, 1) == f"{len(spelt())}개"
 
 

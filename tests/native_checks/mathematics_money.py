@@ -89,9 +89,7 @@ def club(deserter: int | None = None) -> tuple[dict[int, int], dict[int, int]]:
 def check_1037_turn_1() -> None:
     given, paid_in = club()
     first = min(member for member in given if given[member] >= paid_in[member])
-    expected = (
-        f"4번은 {given[4]}만 원을 타고 {paid_in[4]}만 원을 내며, 손해를 보지 않는 가장 앞 번호는 {first}번"
-    )
+    expected = f"4번은 {given[4]}만 원을 타고 {paid_in[4]}만 원을 내며, 손해를 보지 않는 가장 앞 번호는 {first}번"
     assert final_answer(1037, 1) == expected
 
 
@@ -114,9 +112,7 @@ def best_batch(allowed: Callable[[Batch], bool]) -> tuple[int, Batch]:
     found: dict[int, list[Batch]] = {}
     for red, cream, king in product(range(34), range(26), range(23)):
         fits = (
-            40 * red + 40 * cream + 90 * king <= 2200
-            and 30 * red + 40 * king <= 1000
-            and 35 * cream + 40 * king <= 900
+            40 * red + 40 * cream + 90 * king <= 2200 and 30 * red + 40 * king <= 1000 and 35 * cream + 40 * king <= 900
         )
         if fits and allowed((red, cream, king)):
             found.setdefault(700 * red + 900 * cream + 2000 * king, []).append((red, cream, king))
@@ -154,7 +150,8 @@ def check_1040_turn_1() -> None:
 
 
 def check_1040_turn_2() -> None:
-    asks(1040, 2, "길이는 태극 지름의 1/2, 막대의 폭은 지름의 1/12", "지름의 1/24만큼을", "곤에는 셋, 감에는 둘, 리에는 하나")
+    asks(1040, 2, "길이는 태극 지름의 1/2, 막대의 폭은 지름의 1/12", "지름의 1/24만큼을")
+    asks(1040, 2, "건에 없고, 곤에는 셋, 감에는 둘, 리에는 하나")
     _, _, diameter = flag()
     black = Fraction(0)
     for broken in (0, 3, 2, 1):

@@ -75,7 +75,7 @@ MUTATIONS: dict[tuple[int, int], list[tuple[str, str]]] = {
         ("return list(found)", "return sorted(found)"),
     ],
     (1045, 1): [
-        ('if section == 1 and unit == "만":', 'if section == 1 and unit:'),
+        ('if section == 1 and unit == "만":', "if section == 1 and unit:"),
         ('if section == 1 and unit == "만":', "if False:"),
         ('if digit != "1" or unit == "":', 'if digit != "1":'),
         ('" ".join(parts)', '"".join(parts)'),
@@ -116,16 +116,16 @@ MUTATIONS: dict[tuple[int, int], list[tuple[str, str]]] = {
         ("parts[-2] not in VOWELS and last + jamo in JOINED", "False"),
         ("done += compose(parts[:-1])", "done += compose(parts[:-2])"),
         ("len(parts) > 2 and parts[-1] not in VOWELS", "False"),
-        ('key.lower() if key.isascii() else key', "key"),
+        ("key.lower() if key.isascii() else key", "key"),
         ('"QWERTOP", "ㅃㅉㄸㄲㅆㅒㅖ"', '"QWERTO", "ㅃㅉㄸㄲㅆㅒ"'),
         ("parts[-2] in VOWELS and last + jamo in JOINED", "False"),
     ],
     (1047, 2): [
         ("                done = done[:-1]", "                pass"),
         ("                parts.pop()", "                parts = []"),
-        ("            if parts:\n                parts.pop()\n            else:\n", "            if True:\n                parts = []\n"),
+        ("if parts:\n                parts.pop()\n            else:", "if True:\n                parts = []"),
         ("            parts = [parts[-1], jamo]", "            parts = [jamo]"),
-        ("            done += compose(parts) + jamo\n            parts = []", "            done += compose(parts)\n            parts = []"),
+        ("done += compose(parts) + jamo", "done += compose(parts)"),
         ("return done + compose(parts)", "return done"),
     ],
     (1048, 1): [
@@ -147,7 +147,7 @@ MUTATIONS: dict[tuple[int, int], list[tuple[str, str]]] = {
         ("[*holidays.values(), ", "["),
     ],
     (1049, 1): [
-        ("def monthly_total(lines):\n    # 월별 합계를 구한다\n    totals = {}", "def monthly_total(lines, totals={}):"),
+        ("(lines):\n    # 월별 합계를 구한다\n    totals = {}", "(lines, totals={}):"),
         (", key=lambda item: month_number(item[0])", ""),
         ("totals.get(month, 0) + int(amount)", "int(amount)"),
         ("sorted(totals.items(), key=lambda item: month_number(item[0]))", "totals"),

@@ -40,7 +40,8 @@ def check_1023_turn_1() -> None:
 def check_1023_turn_2() -> None:
     asks(1023, 2, "박도윤과 이준은 몇 촌", "저와 5촌인 사람", "최영호와 5촌인 사람")
     shared = degree("박도윤", "이준")
-    expected = f"박도윤과 이준은 {shared}촌, 저와 5촌인 사람은 {at_degree('저', 5)}, 최영호와 5촌인 사람은 {at_degree('최영호', 5)}"
+    mine, uncles = at_degree("저", 5), at_degree("최영호", 5)
+    expected = f"박도윤과 이준은 {shared}촌, 저와 5촌인 사람은 {mine}, 최영호와 5촌인 사람은 {uncles}"
     assert final_answer(1023, 2) == expected
 
 
@@ -55,9 +56,8 @@ def birthdays() -> dict[str, date]:
     """The one date of birth that fits what each cousin says in 1025."""
     text = asks(1025, 1, "어느 해 5월 10일", "내일이 생일이에요")
     found = {}
-    for name, way, words in re.findall(r"^- (\S+): 저는 (세는나이로|만으로|연 나이로) (.+?)(?:이고|이고,|,)", text, re.M):
-        words = words.removesuffix(" 살")
-        age = native_number(words)
+    for name, way, words in re.findall(r"(?m)^- (\S+): 저는 (세는나이로|만으로|연 나이로) (.+?)(?:이고|,)", text):
+        age = native_number(words.removesuffix(" 살"))
         said = match(rf"- {name}: .*?(?:생일은 (\d+)월 (\d+)일|(내일)이 생일)", text)
         month, day = (5, 11) if said[3] else (int(said[1]), int(said[2]))
         measure = {
@@ -153,7 +153,8 @@ def check_1026_turn_2() -> None:
     least = min(len(moved) for moved, _ in ways)
     ((moved, at),) = [way for way in ways if len(way[0]) == least]
     assert least == 2 and moved == {"오 과장", "남 차장"}
-    expected = f"두 명(오 과장은 {' '.join(at['오 과장'])}으로, 남 차장은 {' '.join(at['남 차장'])}으로), 탁 상무는 {' '.join(at['탁 상무'])}"
+    seat = {name: " ".join(place) for name, place in at.items()}
+    expected = f"두 명(오 과장은 {seat['오 과장']}으로, 남 차장은 {seat['남 차장']}으로), 탁 상무는 {seat['탁 상무']}"
     assert final_answer(1026, 2) == expected
 
 
@@ -164,8 +165,8 @@ MATES = ("나윤", "도겸", "라희", "민재", "수호")
 def rosters() -> list[dict[str, str]]:
     """Every roster (day: person) that 1030 allows."""
     asks(
-        1030, 1, "나윤은 월요일과 수요일에 야근", "도겸, 민재, 수호는 금요일에 집을 비웁니다", "라희는 수호보다 앞선 요일",
-        "민재와 나윤의 당번은 이어진 요일이면 안 됩니다",
+        1030, 1, "나윤은 월요일과 수요일에 야근", "도겸, 민재, 수호는 금요일에 집을 비웁니다",
+        "라희는 수호보다 앞선 요일", "민재와 나윤의 당번은 이어진 요일이면 안 됩니다",
     )  # fmt: skip
     found = []
     for order in permutations(MATES):

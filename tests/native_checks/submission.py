@@ -48,7 +48,7 @@ Case = tuple[list[Any], list[Any]]  # arguments, and what the harness must repor
 
 def code_block(question_id: int, turn: int) -> str:
     """The one block of Python or SQL in a reference."""
-    blocks: list[str] = re.findall(r"^```(?:python|sql)\n(.*?)^```$", reference(question_id, turn), re.MULTILINE | re.DOTALL)
+    blocks: list[str] = re.findall(r"(?ms)^```(?:python|sql)\n(.*?)^```$", reference(question_id, turn))
     if len(blocks) != 1:
         raise AssertionError(f"{question_id} turn {turn} has {len(blocks)} code blocks")
     return blocks[0]
