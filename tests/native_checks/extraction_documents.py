@@ -101,7 +101,7 @@ def tasks(moved: bool) -> list[tuple[int, str, str]]:
     """(day, who, what) of 1057 in the order of the minutes; `moved` by the mail of the second turn."""
     asks(
         1057, 1, "3월 8일(수)", "'현수막 시안'은 제가 이번 주 금요일까지", "'현수막 시안'은 사흘만 늦추",
-        "다음 주 화요일까지", "이틀 뒤까지", "오늘부터 열흘 뒤", "행사 사흘 전", "이달 마지막 토요일",
+        "다음 주 화요일까지", "이틀 뒤까지", "열흘 뒤에 가고", "행사 사흘 전", "이달 마지막 토요일",
         "소율 씨 말고 이안 씨", "기념품은 올해 생략", "행사 전날까지",
     )  # fmt: skip
     event = max(day for day in range(1, 32) if weekday(day) == "토") - (7 if moved else 0)

@@ -12,7 +12,7 @@ from .common import asks, final_answer, match, native_number, question, sino_num
 def pure_gold() -> Fraction:
     """Don (돈) of pure gold in 1033."""
     text = question(1033, 1)
-    ring, chain = match(r"18K 반지 (\S+) 돈과 14K 목걸이 (\S+) 돈이", text).groups()
+    ring, chain = match(r"18K 반지 (\S+) 돈이랑 14K 목걸이 (\S+) 돈이", text).groups()
     pure_ring, pure_chain = match(r"18K의 금 함량은 (\S+)%, 14K의 금 함량은 (\S+)%", text).groups()
     return (native_number(ring) * Fraction(pure_ring) + native_number(chain) * Fraction(pure_chain)) / 100
 
