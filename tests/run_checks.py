@@ -21,9 +21,8 @@ def arguments(model: FakeOpenAI, judge: FakeOpenAI) -> list[object]:
 
 
 def own_questions() -> list[dict[str, Any]]:
-    """The questions that those arguments choose, by id, as answer files hold them."""
-    file = Path(__file__).parents[1] / "data" / BENCH / "question.jsonl"
-    return sorted(read_jsonl(file)[:QUESTIONS], key=lambda row: row["question_id"])
+    """The questions that those arguments choose."""
+    return read_jsonl(Path(__file__).parents[1] / "data" / BENCH / "question.jsonl")[:QUESTIONS]
 
 
 def judgments(folder: Path, judge: str = "judge", suffix: str = "single") -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ def test_run_writes_fastchats_files_and_a_manifest(
 
     # Turn 2 was sent with the stored turn 1, at the category's temperature, with every default spelled out.
     sent = {(r["messages"][0]["content"], len(r["messages"])): r for r in model_endpoint.requests}
-    questions = own_questions()
+    questions = sorted(own_questions(), key=lambda question: question["question_id"])
     for question, answer in zip(questions, answers, strict=True):
         second = sent[question["turns"][0], 3]
         assert second["messages"][1]["content"] == answer["choices"][0]["turns"][0]
