@@ -182,7 +182,7 @@ def test_pair_without_a_verdict_is_an_error_and_without_a_reply_no_line(
         prompt = body["messages"][1]["content"]
         if "<가|1001|0|1>" in prompt and "|2>" not in prompt:
             return "둘 다 좋습니다."
-        if "<가|1002|" in prompt:
+        if "<가|1011|" in prompt:
             return web.json_response({"error": {"message": "no"}}, status=400)
         return json.dumps({"explanation": "", "verdict": "C"})
 

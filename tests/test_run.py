@@ -114,7 +114,7 @@ def test_answers_of_fastchat_are_judged_as_they_are_and_not_overwritten_unasked(
 ) -> None:
     folder = tmp_path / "outputs" / BENCH / "model_answer"
     folder.mkdir(parents=True)
-    questions = own_questions()
+    questions = sorted(own_questions(), key=lambda question: question["question_id"])
     lines = [
         {"question_id": q["question_id"], "answer_id": "x", "model_id": "model", "tstamp": 1.5,
          "choices": [{"index": 0, "turns": [f"첫 답 {q['question_id']}", "둘째 답"]}]}
