@@ -11,6 +11,8 @@ DEMO_MODEL := .cache/demo/gemma-3-270m
 MODEL  ?= $(DEMO_MODEL)
 JUDGE  ?= $(MODEL)
 OUTPUT ?= outputs/demo
+# Two questions of each category; FIRST_N=80 runs all.
+FIRST_N ?= 16
 
 .DEFAULT_GOAL := help
 .PHONY: help install system-packages demo test soak lint
@@ -40,9 +42,9 @@ $(VENV)/.installed: pyproject.toml Makefile | system-packages
 $(DEMO_MODEL)/config.json: | install
 	$(BIN)/python demo/gemma.py $(DEMO_MODEL)
 
-demo: install $(if $(filter $(DEMO_MODEL),$(MODEL) $(JUDGE)),$(DEMO_MODEL)/config.json)  ## the whole job on this machine's CPU; MODEL=... JUDGE=... take others
+demo: install $(if $(filter $(DEMO_MODEL),$(MODEL) $(JUDGE)),$(DEMO_MODEL)/config.json)  ## the whole job on this machine's CPU; MODEL=... JUDGE=... FIRST_N=... take others
 	@echo "The default model is a base model of 270M parameters that judges itself: its scores mean nothing."
-	$(BIN)/mtbench-ko run --bench-name mt_bench_ko_native --model-path $(MODEL) --judge-model-path $(JUDGE) \
+	$(BIN)/mtbench-ko run --bench-name mt_bench_ko_native --first-n $(FIRST_N) --model-path $(MODEL) --judge-model-path $(JUDGE) \
 	  --max-new-token 128 --judge-max-tokens 192 --max-failures 32 --output $(OUTPUT)
 
 test: install lint  ## every guarantee once

@@ -8,14 +8,21 @@ from typing import Any
 from fake_openai import FakeOpenAI
 
 BENCH = "mt_bench_ko_native"
+QUESTIONS = 16
+"""How many of its questions the tests run: its first lines, two of each category."""
 
 
 def arguments(model: FakeOpenAI, judge: FakeOpenAI) -> list[object]:
-    """Our own questions, a model and a judge: the arguments of a run; of generate the first six."""
+    """Some of our own questions, a model and a judge: the arguments of a run; of generate the first eight."""
     return [
-        "--bench-name", BENCH, "--model", "org/model", "--openai-api-base", model.url,
+        "--bench-name", BENCH, "--model", "org/model", "--openai-api-base", model.url, "--first-n", QUESTIONS,
         "--judge-model", "judge", "--judge-api-base", judge.url,
     ]  # fmt: skip
+
+
+def own_questions() -> list[dict[str, Any]]:
+    """The questions that those arguments choose."""
+    return read_jsonl(Path(__file__).parents[1] / "data" / BENCH / "question.jsonl")[:QUESTIONS]
 
 
 def judgments(folder: Path, judge: str = "judge", suffix: str = "single") -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def test_told_to_stop_it_sends_the_rest_before_it_exits_75(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, url: str, tmp_path: Path
 ) -> None:
     model_endpoint.latency = 1.0
-    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:6], "--output", url, "--parallel", 4]
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:8], "--output", url, "--parallel", 4]
     process = program.start(*command, "--flush-seconds", 3600)
     while process.poll() is None and len(model_endpoint.requests) < 6:
         time.sleep(0.05)

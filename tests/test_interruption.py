@@ -34,7 +34,7 @@ def test_signal_saves_what_is_in_flight_and_exits_75(
     import signal
 
     model_endpoint.latency = 1.0
-    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:6], "--parallel", 4]
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:8], "--parallel", 4]
     process = program.start(*command)
     while len(model_endpoint.requests) < 6 and process.poll() is None:
         time.sleep(0.05)

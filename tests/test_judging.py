@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from conftest import Program
 from fake_openai import FakeOpenAI, completion, judge_reply
-from run_checks import BENCH, arguments, check_run, judgments, read_jsonl
+from run_checks import BENCH, arguments, check_run, judgments, own_questions, read_jsonl
 
 pytestmark = pytest.mark.usefixtures("shared_ray")
 
@@ -27,7 +27,7 @@ def test_faults_of_the_judge_are_outlived_or_recorded(
 def test_reply_without_verdict_is_asked_again_and_then_unscored_with_a_reason(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
-    questions = read_jsonl(Path(__file__).parents[1] / "data" / BENCH / "question.jsonl")
+    questions = own_questions()
     first_turns = {question["question_id"]: question["turns"][0] for question in questions}
     mute = {
         1001: lambda body: completion(body, "잘 모르겠습니다. 답변은 [[10]점이라고 합니다."),

@@ -13,7 +13,7 @@ from conftest import Program, kill
 from run_checks import check_run, read_jsonl
 
 BENCH = "mt_bench_ko_native"
-SHORT = ("--bench-name", BENCH, "--max-new-token", 24, "--judge-max-tokens", 200)
+SHORT = ("--bench-name", BENCH, "--first-n", 16, "--max-new-token", 24, "--judge-max-tokens", 200)
 
 
 def wait_for_lines(program: Program, process: subprocess.Popen[str], journal: Path, lines: int) -> None:

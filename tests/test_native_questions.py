@@ -6,13 +6,27 @@ import copy
 import re
 import sys
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from native_checks import coding, common, extraction, mathematics, reasoning
+from native_checks import (
+    coding_hangul,
+    coding_josa_won,
+    coding_office,
+    coding_sql,
+    common,
+    extraction,
+    extraction_documents,
+    extraction_language,
+    mathematics,
+    mathematics_counting,
+    mathematics_money,
+    reasoning,
+    reasoning_people,
+    reasoning_rules,
+    submission,
+)
 from native_checks.mutations import MUTATIONS
 
 # Category: first id of its block of ten.
@@ -38,17 +52,31 @@ PROMPT_SLOTS = {
 QUESTIONS = common.read_jsonl(common.NATIVE / "question.jsonl")
 REFERENCES = common.read_jsonl(common.NATIVE / "reference_answer" / "mtbench-ko.jsonl")
 PROMPTS = common.read_jsonl(common.DATA / "judge_prompts" / "ko.jsonl")
+ANSWER_MODULES = (
+    reasoning, reasoning_people, reasoning_rules, mathematics, mathematics_counting, mathematics_money, extraction,
+    extraction_documents, extraction_language,
+)  # fmt: skip
 ANSWER_CHECKS = {
     f"{name.removeprefix('check_')}": check
-    for module in (reasoning, mathematics, extraction)
+    for module in ANSWER_MODULES
     for name, check in vars(module).items()
     if name.startswith("check_")
 }
 
 
+CODING_MODULES = (coding_josa_won, coding_hangul, coding_office, coding_sql)
+CODING_CHECKS = {
+    (question_id, turn): [
+        check for module in CODING_MODULES for check in module.CHECKS if check[:2] == (question_id, turn)
+    ]
+    for question_id in range(1041, 1051)
+    for turn in (1, 2)
+}
+
+
 def test_questions_are_well_formed() -> None:
     for row in QUESTIONS:
-        assert set(row) == {"question_id", "category", "turns", "difficulty", "skill"}
+        assert set(row) == {"question_id", "category", "turns", "difficulty", "skill", "korean_only"}
         assert isinstance(row["question_id"], int)
         assert row["difficulty"] in {"easy", "middle", "hard"}
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row["skill"])
@@ -58,12 +86,27 @@ def test_questions_are_well_formed() -> None:
             assert re.search("[가-힣]", turn)
 
 
-def test_ids_are_in_their_blocks_and_in_order() -> None:
-    ids = [row["question_id"] for row in QUESTIONS]
-    assert ids == sorted(set(ids))
-    by_category = {name: [r["question_id"] for r in QUESTIONS if r["category"] == name] for name in BLOCKS}
-    assert by_category == {name: [first, first + 1] for name, first in BLOCKS.items()}
-    assert len(QUESTIONS) == 2 * len(BLOCKS)
+def test_ten_questions_of_each_category_have_the_ids_of_its_block() -> None:
+    by_category = {name: sorted(r["question_id"] for r in QUESTIONS if r["category"] == name) for name in BLOCKS}
+    assert by_category == {name: list(range(first, first + 10)) for name, first in BLOCKS.items()}
+    assert len(QUESTIONS) == 80
+
+
+def test_every_eight_lines_hold_one_question_of_each_category() -> None:
+    """So that `--first-n 16` is a small set of all categories."""
+    assert [row["category"] for row in QUESTIONS] == list(BLOCKS) * 10
+
+
+def test_difficulty_is_spread_in_thirds() -> None:
+    counts = Counter(row["difficulty"] for row in QUESTIONS)
+    assert set(counts) == {"easy", "middle", "hard"} and min(counts.values()) >= 26
+    of_each = Counter((row["category"], row["difficulty"]) for row in QUESTIONS)
+    assert len(of_each) == 3 * len(BLOCKS) and min(of_each.values()) >= 2
+
+
+def test_what_only_korean_can_ask_runs_through_every_category() -> None:
+    korean = [row["category"] for row in QUESTIONS if row["korean_only"]]
+    assert len(korean) >= 12 and set(korean) == set(BLOCKS)
 
 
 def test_nothing_is_said_twice() -> None:
@@ -96,7 +139,7 @@ def test_references_exist_for_exactly_the_checkable_categories() -> None:
 
 def test_every_reference_turn_has_a_check() -> None:
     covered = {name.replace("_turn_", "/") for name in ANSWER_CHECKS}
-    covered |= {f"{check.question_id}/{check.turn}" for check in coding.CHECKS}
+    covered |= {f"{question_id}/{turn}" for question_id, turn in CODING_CHECKS}
     assert covered == {f"{row['question_id']}/{turn}" for row in REFERENCES for turn in (1, 2)}
 
 
@@ -106,53 +149,59 @@ def test_reference_states_the_derived_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWER_CHECKS)
-def test_a_wrong_digit_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_wrong_digit_and_syllable_of_an_answer_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     question_id, turn = map(int, re.findall(r"\d+", name))
     right = common.reference(question_id, turn)
-    start = right.rindex("정답:") if "정답:" in right else 0
-    digits = [at for at, sign in enumerate(right) if at >= start and sign.isdecimal()]
-    assert digits
-    for at in digits:
+    start = right.rindex("정답:") + len("정답:") if "정답:" in right else 0
+    letters = [at for at, sign in enumerate(right) if at >= start and re.match("[0-9가-힣]", sign)]
+    assert letters
+    for at in letters:
         rows = {row["question_id"]: copy.deepcopy(row) for row in REFERENCES}
-        wrong = right[:at] + str((int(right[at]) + 1) % 10) + right[at + 1 :]
-        rows[question_id]["choices"][0]["turns"][turn - 1] = wrong
+        rows[question_id]["choices"][0]["turns"][turn - 1] = right[:at] + mutated(right[at]) + right[at + 1 :]
         monkeypatch.setattr(common, "_references", lambda rows=rows: rows)
-        with pytest.raises((AssertionError, ValueError)):
+        with pytest.raises((AssertionError, ValueError, KeyError)):
             ANSWER_CHECKS[name]()
 
 
-@pytest.mark.parametrize("check", coding.CHECKS, ids=lambda c: f"{c.question_id}-{c.turn}")
-def test_reference_code_passes(check: coding.Check) -> None:
-    asked = "\n".join(common.question(check.question_id, turn) for turn in range(1, check.turn + 1))
-    assert f"{check.function}(" in asked and check.function in common.question(check.question_id, check.turn)
-    code = coding.code_block(check.question_id, check.turn)
-    cases = check.cases()
-    assert len(cases) > 100
-    assert coding.failures(code, check.function, cases)[:3] == []
+def mutated(sign: str) -> str:
+    """The next digit, or the next syllable of Unicode."""
+    return str((int(sign) + 1) % 10) if sign.isdecimal() else chr(ord(sign) + 1)
+
+
+@pytest.mark.parametrize(("question_id", "turn"), CODING_CHECKS)
+def test_reference_code_passes_and_its_mutations_fail(question_id: int, turn: int) -> None:
+    code = submission.code_block(question_id, turn)
+    wrong = MUTATIONS[question_id, turn]
+    assert len(wrong) >= 2 and all(old in code and old != new for old, new in wrong)
+    mutants = [code.replace(old, new) for old, new in wrong]
+    found = [submission.failures([code, *mutants], check) for check in CODING_CHECKS[question_id, turn]]
+    assert [faults[0][:3] for faults in found] == [[]] * len(found)
+    survivors = [wrong[at] for at in range(len(mutants)) if not any(faults[at + 1] for faults in found)]
+    assert survivors == []
+
+
+@pytest.mark.parametrize(("question_id", "turn"), CODING_CHECKS)
+def test_reference_code_is_what_was_asked_for(question_id: int, turn: int) -> None:
+    code = submission.code_block(question_id, turn)
+    for check in CODING_CHECKS[question_id, turn]:
+        assert len(check.cases()) > 100
+        assert check.wrap is not str or check.function in common.question(question_id, turn)
     imported = re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)
     assert set(imported) <= sys.stdlib_module_names
 
 
-MUTANTS = [(check, *pair) for check in coding.CHECKS for pair in MUTATIONS[check.question_id, check.turn]]
+@pytest.mark.parametrize("question_id", sorted({question_id for question_id, _ in CODING_CHECKS}))
+def test_first_version_does_not_solve_the_second_turn(question_id: int) -> None:
+    code = submission.code_block(question_id, 1)
+    assert any(submission.failures([code], check)[0] for check in CODING_CHECKS[question_id, 2])
 
 
-@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
-def test_mutated_reference_code_fails(check: coding.Check, old: str, new: str) -> None:
-    code = coding.code_block(check.question_id, check.turn)
-    assert code.count(old) >= 1 and old != new
-    mutant = code.replace(old, new)
-    compile(mutant, "mutant.py", "exec")
-    assert coding.failures(mutant, check.function, check.cases())
-
-
-@pytest.mark.parametrize(("question_id", "turn"), [(1041, 2), (1042, 2)])
-def test_first_version_does_not_solve_the_second_turn(question_id: int, turn: int) -> None:
-    (check,) = [c for c in coding.CHECKS if (c.question_id, c.turn) == (question_id, turn)]
-    assert coding.failures(coding.code_block(question_id, 1), check.function, check.cases())
-
-
-def test_every_coding_turn_has_at_least_two_mutations() -> None:
-    assert all(len(MUTATIONS[check.question_id, check.turn]) >= 2 for check in coding.CHECKS)
+def test_program_shown_in_1049_is_wrong_in_both_ways() -> None:
+    shown = re.findall(r"^def monthly_total.*?^    return [^\n]*", common.question(1049, 1), re.MULTILINE | re.DOTALL)
+    half = shown[0].replace("lines, totals={}", "lines").replace("월별 합계를 구한다", "\n    totals = {}")
+    other = shown[0].replace("totals.items()", "totals.items(), key=lambda item: int(item[0][:-1])")
+    (check,) = CODING_CHECKS[1049, 1]
+    assert all(submission.failures([shown[0], half, other], check))
 
 
 def test_judge_prompts_can_replace_the_usual_ones() -> None:

@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 from conftest import Program
 from fake_openai import FakeOpenAI
-from run_checks import BENCH, arguments, judgments, read_jsonl
+from run_checks import BENCH, QUESTIONS, arguments, judgments, own_questions
 
 pytestmark = pytest.mark.usefixtures("shared_ray")
 MODELS = ("가", "나", "다")
-CHOICES, QUESTIONS, TURNS = 2, 16, 2
+CHOICES, TURNS = 2, 2
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def answers(tmp_path: Path) -> dict[tuple[str, int, int], list[str]]:
     """Answer files of three models with two choices each, as FastChat leaves them; their turns."""
     folder = tmp_path / "outputs" / BENCH / "model_answer"
     folder.mkdir(parents=True)
-    questions = read_jsonl(Path(__file__).parents[1] / "data" / BENCH / "question.jsonl")
+    questions = own_questions()
     texts = {
         (model, question["question_id"], choice): [f"<{model}|{question['question_id']}|{choice}|{n}>" for n in (1, 2)]
         for model in MODELS for question in questions for choice in range(CHOICES)
@@ -44,7 +44,8 @@ def verdict(choice: str) -> Any:
 
 def command(judge: FakeOpenAI, mode: str, *more: object) -> list[object]:
     return [
-        "judge", "--bench-name", BENCH, "--mode", mode, "--judge-model", "judge", "--judge-api-base", judge.url,
+        "judge", "--bench-name", BENCH, "--first-n", QUESTIONS, "--mode", mode,
+        "--judge-model", "judge", "--judge-api-base", judge.url,
         "--parallel", 20, *more,
     ]  # fmt: skip
 
@@ -181,7 +182,7 @@ def test_pair_without_a_verdict_is_an_error_and_without_a_reply_no_line(
         prompt = body["messages"][1]["content"]
         if "<가|1001|0|1>" in prompt and "|2>" not in prompt:
             return "둘 다 좋습니다."
-        if "<가|1002|" in prompt:
+        if "<가|1011|" in prompt:
             return web.json_response({"error": {"message": "no"}}, status=400)
         return json.dumps({"explanation": "", "verdict": "C"})
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from conftest import Program
 from fake_openai import FakeOpenAI, completion
-from run_checks import BENCH, arguments, check_run, judgments, read_jsonl
+from run_checks import BENCH, arguments, check_run, judgments, own_questions, read_jsonl
 
 pytestmark = pytest.mark.usefixtures("shared_ray")
 
@@ -27,7 +27,7 @@ def test_run_writes_fastchats_files_and_a_manifest(
 
     # Turn 2 was sent with the stored turn 1, at the category's temperature, with every default spelled out.
     sent = {(r["messages"][0]["content"], len(r["messages"])): r for r in model_endpoint.requests}
-    questions = read_jsonl(Path(__file__).parents[1] / "data" / BENCH / "question.jsonl")
+    questions = sorted(own_questions(), key=lambda question: question["question_id"])
     for question, answer in zip(questions, answers, strict=True):
         second = sent[question["turns"][0], 3]
         assert second["messages"][1]["content"] == answer["choices"][0]["turns"][0]
@@ -116,7 +116,7 @@ def test_answers_of_fastchat_are_judged_as_they_are_and_not_overwritten_unasked(
 ) -> None:
     folder = tmp_path / "outputs" / BENCH / "model_answer"
     folder.mkdir(parents=True)
-    questions = read_jsonl(Path(__file__).parents[1] / "data" / BENCH / "question.jsonl")
+    questions = sorted(own_questions(), key=lambda question: question["question_id"])
     lines = [
         {"question_id": q["question_id"], "answer_id": "x", "model_id": "model", "tstamp": 1.5,
          "choices": [{"index": 0, "turns": [f"첫 답 {q['question_id']}", "둘째 답"]}]}
@@ -180,7 +180,7 @@ def test_judge_reads_what_a_killed_generate_has_journaled(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
     everything = arguments(model_endpoint, judge_endpoint)
-    assert program("generate", *everything[:6], "--first-n", 1).returncode == 0
+    assert program("generate", *everything[:8], "--first-n", 1).returncode == 0
     (tmp_path / "outputs" / BENCH / "model_answer" / "model.jsonl").unlink()  # a kill comes before views are written
     result = program("judge", *everything[:2], *everything[6:], "--first-n", 1)
     assert result.returncode == 0, result.stderr

@@ -52,6 +52,14 @@ def match(pattern: str, text: str) -> re.Match[str]:
     return found[0]
 
 
+def asks(question_id: int, turn: int, *phrases: str) -> str:
+    """The text of a question, which must hold the phrases that a solver has taken for granted."""
+    text = question(question_id, turn)
+    missing = [phrase for phrase in phrases if phrase not in text]
+    assert not missing, f"{question_id} turn {turn} no longer says {missing}"
+    return text
+
+
 _DIGITS = {syllable: value for value, syllable in enumerate("영일이삼사오육칠팔구")}
 _UNITS = {"십": 10, "백": 100, "천": 1000}
 

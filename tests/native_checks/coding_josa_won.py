@@ -1,72 +1,12 @@
-"""Coding references, run in a separate interpreter against oracles that work in another way."""
+"""Oracles for attach_josa (1041), parse_won and settle (1042) that work in another way than the references."""
 
 from __future__ import annotations
 
-import json
 import random
-import re
-import subprocess
-import sys
 import unicodedata
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from .common import reference
-
-HARNESS = """
-import json, sys
-job = json.load(sys.stdin)
-space = {"__name__": "submission"}
-exec(compile(job["code"], "submission.py", "exec"), space)
-results = []
-for arguments in job["calls"]:
-    try:
-        value = space[job["name"]](*arguments)
-    except Exception as error:
-        results.append(["error", type(error).__name__])
-    else:
-        shown = list(map(list, value.items())) if isinstance(value, dict) else value
-        results.append([type(value).__name__, shown])
-json.dump(results, sys.stdout)
-"""
-TIMEOUT_S = 30
-ERROR = ["error", "ValueError"]
-Case = tuple[list[str], list[Any]]  # arguments, and what the harness must report for them
-
-
-def code_block(question_id: int, turn: int) -> str:
-    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", reference(question_id, turn), re.MULTILINE | re.DOTALL)
-    if len(blocks) != 1:
-        raise AssertionError(f"{question_id} turn {turn} has {len(blocks)} code blocks")
-    return blocks[0]
-
-
-def run(code: str, name: str, calls: list[list[str]]) -> list[list[Any]] | None:
-    """What each call gave, or None where the code could not be run to its end."""
-    job = json.dumps({"code": code, "name": name, "calls": calls})
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", HARNESS], input=job, capture_output=True, text=True,
-            timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return None
-    if done.returncode != 0:
-        return None
-    results: list[list[Any]] = json.loads(done.stdout)
-    return results
-
-
-def failures(code: str, name: str, cases: list[Case]) -> list[str]:
-    got = run(code, name, [arguments for arguments, _ in cases])
-    if got is None:
-        return ["the code did not run"]
-    return [
-        f"{name}{tuple(arguments)} gave {actual}, not {expected}"
-        for (arguments, expected), actual in zip(cases, got, strict=True)
-        if actual != expected
-    ]
-
+from .submission import ERROR, Case, Check
 
 # 1041: particles. The oracle decomposes by Unicode normalisation and writes numbers out in full.
 
@@ -228,13 +168,6 @@ def settle_cases() -> list[Case]:
         "지은 # 밥",
     )
     return cases + [([text], ERROR) for text in bad]
-
-
-class Check(NamedTuple):
-    question_id: int
-    turn: int
-    function: str
-    cases: Callable[[], list[Case]]
 
 
 CHECKS = (
