@@ -35,10 +35,8 @@ def load_exemptions(bench_name: str, bench: Bench, cache: DataCache | None = Non
     Raises:
         UsageError: a malformed line.
     """
-    files = (
-        locate(bench_name, cache, fetch=False).folder / "language.jsonl",
-        data_root() / "language" / f"{bench.name}.jsonl",
-    )
+    own = locate(bench_name, cache, fetch=False).folder / "language.jsonl"
+    files = (own, data_root() / "language" / f"{bench.name}.jsonl")
     file = next((file for file in files if file.is_file()), None)
     rows = [row for _, row in read_lines(file, _Row)] if file else []
     turns = {
