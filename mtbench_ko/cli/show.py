@@ -113,13 +113,13 @@ def _flawed(config: RunConfig) -> list[int]:
 
 
 def _questions(config: RunConfig, needed: bool) -> "Bench | None":
-    """The questions of --bench-name; None where they are not here and it only named the results to show."""
+    """The questions of --bench-name; None where they are not here and it only names the results to show."""
     from mtbench_ko.bench import DataCache, load_bench
 
     try:
         return load_bench(config.bench_name, references="none", cache=DataCache.of(config), fetch=False)
     except UsageError:
-        if needed:
+        if needed or (Path(config.bench_name) / "question.jsonl").is_file():
             raise
         return None
 

@@ -78,9 +78,9 @@ def _categories(board: Scoreboard, say: Say) -> Iterator[Sheet]:
     def cell(scores: ModelScores | PairScores, name: str) -> str:
         part = scores.categories[name]
         if isinstance(part, PairScores):
-            told = f"{_number(part.win_rate_adjusted, 3)} {_interval(part.ci['win_rate_adjusted'], 2)}"
+            told = _with_interval(part.win_rate_adjusted, part.ci["win_rate_adjusted"], 3)
         else:
-            told = f"{_number(part.average)} {_interval(part.ci['average'], 1)}"
+            told = _with_interval(part.average, part.ci["average"], 2)
         missing = part.counts["unscored"] + part.counts["failed"]
         return told + (f", {say('{} missing', missing)}" if missing else "")
 
@@ -146,10 +146,7 @@ def _positions(board: Scoreboard, say: Say) -> Iterator[Sheet]:
         [
             say(name),
             str(part.comparisons),
-            *(
-                f"{_number(getattr(part, rate), 3)} {_interval(part.ci[rate], 3)}"
-                for rate in ("consistent", "first", "second")
-            ),
+            *(_with_interval(getattr(part, rate), part.ci[rate], 3) for rate in ("consistent", "first", "second")),
         ]
         for name, part in {"all": bias, **bias.categories}.items()
     ]
@@ -202,6 +199,11 @@ def _number(value: float | None, digits: int = 2, sign: bool = False) -> str:
 
 def _interval(ci: tuple[float, float] | None, digits: int = 2, sign: bool = False) -> str:
     return f"[{_number(ci[0], digits, sign)}, {_number(ci[1], digits, sign)}]" if ci else "-"
+
+
+def _with_interval(value: float | None, ci: tuple[float, float] | None, digits: int) -> str:
+    """The interval with a digit less: it stands in many cells."""
+    return _number(value, digits) + (f" {_interval(ci, digits - 1)}" if ci else "")
 
 
 def _places(places: tuple[int, int] | None) -> str:
