@@ -140,11 +140,12 @@ class Job:
         return read_scoreboard(
             [judgment_path(self.store.output, self.bench.name, self.judge.name, self.config.judgment_kind)],
             mode=self.config.mode,
-            baseline=self.config.baseline_model,
+            baseline=self.config.baseline_model if self.config.mode == "pairwise-baseline" else None,
             bench=self.bench.name,
             prompt_set=self.judge.prompts.name,
             references=self.bench.reference_source,
             failures=[failures_path(self.store.output)],
+            categories={question.question_id: question.category for question in self.bench.questions.values()},
         )
 
     async def _stream(self, progress: RunProgress) -> Pipeline:

@@ -92,7 +92,7 @@ class JudgmentLine(_JudgedLine):
 class PairLine(_JudgedLine):
     """One line of model_judgment/<judge>_pair.jsonl, FastChat's or ours: both games of a pair.
 
-    FastChat leaves out `turn` where prompts of the single type were used.
+    FastChat leaves out `turn` where prompts of the single type were used; `m1_score` is there only then.
     """
 
     model_1: str
@@ -100,6 +100,7 @@ class PairLine(_JudgedLine):
     g1_winner: Winner
     g2_winner: Winner
     turn: int = 1
+    m1_score: float | None = None
 
 
 def winner(score_1: float, score_2: float) -> Winner:

@@ -3,6 +3,7 @@
 from mtbench_ko.bench.bench import Bench, bench_of, load_bench
 from mtbench_ko.bench.cache import DataCache
 from mtbench_ko.bench.check import Finding, check_against, check_set, check_texts
+from mtbench_ko.bench.exemptions import Exemptions, load_exemptions
 from mtbench_ko.bench.jsonl import read_lines
 from mtbench_ko.bench.notes import QuestionNote, flawed_questions, question_notes
 from mtbench_ko.bench.place import locate
@@ -16,6 +17,7 @@ __all__ = [
     "Bench",
     "DataCache",
     "DataSet",
+    "Exemptions",
     "Finding",
     "QuestionNote",
     "bench_of",
@@ -26,6 +28,7 @@ __all__ = [
     "find_set",
     "flawed_questions",
     "load_bench",
+    "load_exemptions",
     "locate",
     "name_of",
     "question_notes",

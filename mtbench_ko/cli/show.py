@@ -1,11 +1,19 @@
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from mtbench_ko.cli.options import read_config, settings
 from mtbench_ko.config import TABLE_FORMATS, RunConfig
 from mtbench_ko.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtbench_ko.bench import Bench
+    from mtbench_ko.report import CheckedAnswers
+
+_OWN = ("outputs", "input_file", "prompt_set", "references", "exclude_flawed", "language_penalty", "format", "lang")
 
 
 @click.command("show")
@@ -20,7 +28,15 @@ from mtbench_ko.errors import UsageError
 @click.option(
     "--exclude-flawed", is_flag=True, help="Leave out the questions of the bench that are severely flawed themselves."
 )
+@click.option(
+    "--language-penalty", type=click.Choice(["komt"]),
+    help="KoMT-Bench's rule: the square root of the score of an answer that is not in Korean.",
+)  # fmt: skip
 @click.option("--format", type=click.Choice(TABLE_FORMATS), default="table", show_default=True, help="What to print.")
+@click.option(
+    "--lang", type=click.Choice(["en", "ko"]), default="en", envvar="MTBENCH_KO_LANG", show_default=True,
+    help="The language of headings in table and markdown.",
+)  # fmt: skip
 @click.pass_context
 def command(
     context: click.Context,
@@ -30,38 +46,58 @@ def command(
     prompt_set: str | None,
     references: str | None,
     exclude_flawed: bool,
+    language_penalty: str | None,
     format: str,
+    lang: Literal["en", "ko"],
     **_: object,
 ) -> None:
-    """Print the scores of one or more outputs, or of any FastChat judgment file."""
-    for name in ("outputs", "input_file", "prompt_set", "references", "exclude_flawed", "format"):
-        context.params.pop(name)
+    """Print the scores of one or more outputs, or of any FastChat judgment file.
+
+    With --baseline-model each model is also compared with that one. Several judges in an output are shown as a panel;
+    --judge-model chooses one. Categories and the language of answers are shown where --bench-name finds the questions.
+    """
+    for own in _OWN:
+        context.params.pop(own)
     config = read_config(context)
-    if exclude_flawed and input_file and "bench_name" not in config.model_fields_set:
+    asked = "bench_name" in config.model_fields_set
+    if exclude_flawed and input_file and not asked:
         raise UsageError("--exclude-flawed: say with --bench-name whose questions --input-file holds")
     from mtbench_ko.report import read_scoreboard, render
     from mtbench_ko.store import failures_path, readable
 
-    bench = None if input_file else _bench(config)
+    bench = None if input_file and not asked else _questions(config, needed=bool(input_file))
+    name = None if input_file else _bench_name(config)
     with ExitStack() as stack:
         folders = [
-            stack.enter_context(readable(config.model_copy(update={"output": output}))) for output in outputs if bench
+            stack.enter_context(readable(config.model_copy(update={"output": output})))
+            for output in outputs
+            if not input_file
         ]
+        if input_file:
+            paths, answers = [Path(input_file)], [Path(input_file).parent.parent]
+        else:
+            paths = [path for folder in folders for path in _judgment_files(config, folder, str(name))]
+            answers = [folder / str(name) for folder in folders]
         board = read_scoreboard(
-            [Path(input_file)] if input_file else [_judgment_file(config, folder, str(bench)) for folder in folders],
+            paths,
             mode=config.mode,
             baseline=config.baseline_model,
-            bench=bench,
+            bench=name,
             models=config.model_list or None,
             prompt_set=prompt_set,
             references=references,
-            failures=[failures_path(folder) for folder in folders] if bench else [],
+            failures=[failures_path(folder) for folder in folders],
             exclude=_flawed(config) if exclude_flawed else [],
+            categories={question.question_id: question.category for question in bench.questions.values()}
+            if bench
+            else None,
+            answers=_check(config, bench, answers) if bench else None,
+            language_penalty=language_penalty,
         )
-    click.echo(render(board, format), nl=False)
+    click.echo(render(board, format, lang), nl=False)
 
 
-def _bench(config: RunConfig) -> str:
+def _bench_name(config: RunConfig) -> str:
     from mtbench_ko.bench import name_of
 
     return name_of(config.bench_name)
@@ -76,15 +112,37 @@ def _flawed(config: RunConfig) -> list[int]:
     return sorted(flawed)
 
 
-def _judgment_file(config: RunConfig, output: Path, bench: str) -> Path:
-    """The file of --judge-model, or the only one there is."""
+def _questions(config: RunConfig, needed: bool) -> "Bench | None":
+    """The questions of --bench-name; None where they are not here and it only names the results to show."""
+    from mtbench_ko.bench import DataCache, load_bench
+
+    try:
+        return load_bench(config.bench_name, references="none", cache=DataCache.of(config), fetch=False)
+    except UsageError:
+        if needed or (Path(config.bench_name) / "question.jsonl").is_file():
+            raise
+        return None
+
+
+def _check(config: RunConfig, bench: "Bench", folders: Iterable[Path]) -> "CheckedAnswers":
+    """What is known of the language of the answers that lie in `folders`, each a bench of an output."""
+    from mtbench_ko.bench import DataCache, load_exemptions
+    from mtbench_ko.report import check_answers
+    from mtbench_ko.store import saved_answers
+
+    saved = (answer for folder in folders for answer in saved_answers(folder.parent, folder.name, None))
+    return check_answers(saved, bench, load_exemptions(config.bench_name, bench, DataCache.of(config)))
+
+
+def _judgment_files(config: RunConfig, output: Path, bench: str) -> list[Path]:
+    """The file of --judge-model, or those there are; of comparisons the only one."""
     from mtbench_ko.store import JUDGMENT_SUFFIXES, judgment_path
 
     if config.judge_name:
-        return judgment_path(output, bench, config.judge_name, config.judgment_kind)
+        return [judgment_path(output, bench, config.judge_name, config.judgment_kind)]
     folder, suffix = output / bench / "model_judgment", JUDGMENT_SUFFIXES[config.judgment_kind]
     paths = sorted(folder.glob(f"*{suffix}"))
-    if len(paths) > 1:
+    if len(paths) > 1 and config.mode != "single":
         names = ", ".join(path.name.removesuffix(suffix) for path in paths)
         raise UsageError(f"{folder} has several judges; choose with --judge-model: {names}")
-    return paths[0] if paths else folder / f"*{suffix}"
+    return paths or [folder / f"*{suffix}"]

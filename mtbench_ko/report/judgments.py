@@ -1,25 +1,46 @@
-"""Judgment files as a table of rows that may be averaged together."""
+"""Judgment files as scores: of judgments that may be averaged together, and of no others."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mtbench_ko.bench import read_lines
 from mtbench_ko.errors import UsageError
-from mtbench_ko.lines import JudgmentLine, PairLine
-from mtbench_ko.records import FailureRecord
-from mtbench_ko.stats import ModelScores, PairScores, score_models, score_pairs
+from mtbench_ko.report import rows
+from mtbench_ko.report.language import CheckedAnswers, penalize, summarize_models
+from mtbench_ko.stats import (
+    Agreement,
+    LanguageSummary,
+    ModelScores,
+    PairScores,
+    PositionBias,
+    ReferenceEffect,
+    agreement,
+    panel,
+    position_bias,
+    reference_effect,
+    score_models,
+    score_pairs,
+)
 
 
 @dataclass(frozen=True)
 class Scoreboard:
-    """What one judge found in one mode, with one prompt set and one source of references.
+    """What one judge, or a panel of them, found in one mode, with one prompt set and one source of references.
 
-    `excluded`: the questions that were left out.
+    Attributes:
+        judge: of a panel the names, joined by " + ".
+        excluded: the questions that were left out.
+        baseline: the model that the others are compared with, if one was chosen.
+        language_penalty: "komt" where LG's penalty was applied.
+        smallest_difference, constant: of single-answer grading, see `SingleScores`.
+        judges: of a panel the scores that each judge gave, alone.
+        agreement: of the judges of a panel, and of repeats.
+        position_bias: of pairwise comparison.
+        reference_effect: what corrected references changed, where the same answers were judged with upstream's too.
+        language: of each model whose answers were looked at.
     """
 
     mode: str
@@ -27,20 +48,37 @@ class Scoreboard:
     judge: str
     prompt_set: str | None
     references: str | None
-    models: dict[str, ModelScores] | dict[str, PairScores]
+    models: Mapping[str, ModelScores] | Mapping[str, PairScores]
     excluded: Sequence[int] = ()
+    baseline: str | None = None
+    language_penalty: str | None = None
+    smallest_difference: float | None = None
+    constant: float | None = None
+    judges: Mapping[str, Mapping[str, ModelScores]] = field(default_factory=dict)
+    agreement: Sequence[Agreement] = ()
+    position_bias: PositionBias | None = None
+    reference_effect: ReferenceEffect | None = None
+    language: Mapping[str, LanguageSummary] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
-        """What `show --format json` prints."""
-        return {
-            "mode": self.mode,
-            "bench": self.bench,
-            "judge": self.judge,
-            "prompt_set": self.prompt_set,
-            "references": self.references,
-            "excluded": list(self.excluded),
-            "models": {model: scores.describe() for model, scores in self.models.items()},
+        """What `show --format json` prints; what does not apply is left out."""
+        told: dict[str, Any] = {
+            name: getattr(self, name) for name in ("mode", "bench", "judge", "prompt_set", "references")
         }
+        told |= {"excluded": list(self.excluded), "models": _described(self.models)}
+        for model, summary in self.language.items():
+            told["models"][model]["language"] = summary.describe()
+        further = {
+            "baseline": self.baseline,
+            "language_penalty": self.language_penalty,
+            "smallest_difference": self.smallest_difference,
+            "constant": self.constant,
+            "judges": {judge: _described(models) for judge, models in self.judges.items()},
+            "agreement": [asdict(two) for two in self.agreement],
+            "position_bias": self.position_bias and self.position_bias.describe(),
+            "reference_effect": self.reference_effect and self.reference_effect.describe(),
+        }
+        return told | {name: value for name, value in further.items() if value not in (None, {}, [])}
 
 
 def read_scoreboard(
@@ -54,90 +92,92 @@ def read_scoreboard(
     references: str | None = None,
     failures: Sequence[Path] = (),
     exclude: Collection[int] = (),
+    categories: Mapping[int, str] | None = None,
+    answers: CheckedAnswers | None = None,
+    language_penalty: str | None = None,
 ) -> Scoreboard:
     """Read judgment files, FastChat's or ours, and the `failures` that belong to them, as one table.
 
-    They may hold judgments made with several judges, prompt sets and sources of references; these are never averaged.
-    `prompt_set` and `references` choose; what they leave open is settled by the newest judgment. Of pairs those of
-    two of the `models` count, or of one of them and the `baseline`. Questions in `exclude` do not count.
+    They may hold judgments made with several prompt sets and sources of references; these are never averaged.
+    `prompt_set` and `references` choose; what they leave open is settled by the newest judgment. Several judges of
+    single answers are a panel, of comparisons the newest counts. Of pairs those of two of the `models` count, or of
+    one of them and the `baseline`.
+
+    Args:
+        exclude: questions that do not count.
+        categories: those of the questions, by id.
+        answers: what is known of the language of the models' answers.
+        language_penalty: "komt" takes the root of the scores of answers that are not in Korean.
 
     Raises:
-        UsageError: unreadable, not files of that mode, the same answers in two of them, or nothing to show.
+        UsageError: unreadable, not files of that mode, the same answers in two of them, nothing to show, nothing of
+            the baseline, or no answers for the penalty.
     """
     single = mode == "single"
     kind = "judgment" if single else "game"
-    baseline = baseline if mode == "pairwise-baseline" else None
+    baseline = baseline if mode != "pairwise-all" else None
     wanted = {*models, *([baseline] if baseline else [])} if models else None
-    shape: type[JudgmentLine] | type[PairLine] = JudgmentLine if single else PairLine
-    lines: list[JudgmentLine | PairLine] = []
-    for path in paths:
-        fresh = [line for _, line in read_lines(path, shape)] if path.exists() else []
-        doubled = set(map(_models, lines)) & set(map(_models, fresh))
-        if doubled:
-            names = ", ".join(sorted(" vs ".join(sorted(names)) for names in doubled))
-            raise UsageError(f"{path}: judgments of {names} stand in another output too; show them apart")
-        lines += fresh
-    lines = [line for line in lines if wanted is None or wanted.issuperset(_models(line))]
+    lines = [line for line in rows.read_judgments(paths, single) if wanted is None or wanted >= rows.models_of(line)]
     lines = [line for line in lines if line.question_id not in exclude]
-    lines = [line for line in lines if prompt_set in (None, line.prompt_set)]
-    lines = [line for line in lines if references in (None, line.source)]
-    lost = [failure for file in failures for failure in _failures(file) if failure.bench == bench]
-    lost = [failure for failure in lost if failure.failed_slot[0] in ("turn", kind)]
-    lost = [failure for failure in lost if failure.question_id not in exclude]
-    newest = _newest(lines, [failure for failure in lost if failure.failed_slot[0] == kind])
-    judge, prompt_set, references = newest or (paths[0].stem.rpartition("_")[0], prompt_set, references)
-    lines = [line for line in lines if (line.judge[0], line.prompt_set, line.source) == (judge, prompt_set, references)]
-    failed = Counter(
-        model
-        for names in _failed(lost, kind, [judge, prompt_set, references])
-        if (wanted is None or wanted.issuperset(names)) and (baseline is None or baseline in names)
-        for model in names
-    )
-    if not lines and not failed:
+    failed = [failure for failure in rows.read_failures(failures, bench, kind) if failure.question_id not in exclude]
+    fitting = [line for line in lines if prompt_set in (None, line.prompt_set) and references in (None, line.source)]
+    made = rows.newest(fitting, failed) or rows.MadeWith(paths[0].stem.rpartition("_")[0], prompt_set, references)
+    chosen = [line for line in fitting if rows.made_with(line)[1:] == made[1:]]
+    judges = sorted({line.judge[0] for line in chosen}) if single else []
+    if len(judges) < 2:
+        judges = [made[0]]
+    chosen = [line for line in chosen if line.judge[0] in judges]
+    lost = [
+        item
+        for judge in judges
+        for item in rows.lost_items(failed, kind, made._replace(judge=judge))
+        if (wanted is None or wanted >= item.models) and (single or baseline is None or baseline in item.models)
+    ]
+    if not chosen and not lost:
         raise UsageError(f"{', '.join(map(str, paths))}: no judgments{' of ' + ', '.join(models) if models else ''}")
-    frame = pd.DataFrame([line.model_dump() for line in lines], columns=pd.Index(_COLUMNS[single]))
-    scores = score_models(frame, failed) if single else score_pairs(frame, failed, baseline)
-    return Scoreboard(mode, bench, judge, prompt_set, references, scores, sorted(exclude))
+    frame = rows.frame(chosen, single, categories)
+    lost_frame = rows.lost_frame(lost, categories)
+    about = made._replace(judge=" + ".join(judges))
+    if not single:
+        scores = score_pairs(frame, lost_frame, baseline)
+        shown = frame[frame[["model_1", "model_2"]].isin([baseline or "", *scores]).all(axis=1)]
+        bias = position_bias(shown[~shown["rated"].astype(bool)])
+        return Scoreboard(
+            mode, bench, *about, models=scores, excluded=sorted(exclude), baseline=baseline, position_bias=bias
+        )
+    if language_penalty:
+        frame = penalize(frame, answers or {})
+    try:
+        found = score_models(*_panel(frame, lost_frame, judges), baseline)
+    except KeyError as error:
+        raise UsageError(f"--baseline-model {baseline}: there are no judgments of it") from error
+    alike = [line for line in lines if line.judge[0] in judges and line.prompt_set == made[1]]
+    return Scoreboard(
+        mode,
+        bench,
+        *about,
+        models=found.models,
+        excluded=sorted(exclude),
+        baseline=baseline,
+        language_penalty=language_penalty,
+        smallest_difference=found.smallest_difference,
+        constant=found.constant,
+        judges={judge: score_models(frame[frame["judge"] == judge]).models for judge in judges if len(judges) > 1},
+        agreement=agreement(frame),
+        reference_effect=reference_effect(rows.frame(alike, single)) if len(judges) == 1 else None,
+        language=summarize_models(answers or {}, found.models),
+    )
 
 
-_COLUMNS = {
-    True: ["model", "question_id", "turn", "score"],
-    False: ["model_1", "model_2", "g1_winner", "g2_winner"],
-}
+def _panel(frame: pd.DataFrame, lost: pd.DataFrame, judges: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The judgments of a panel as those of one judge. What one judge lost and another scored is unscored."""
+    if len(judges) < 2:
+        return frame, lost
+    whole, item = panel(frame), ["model", "question_id", "turn"]
+    lost = lost.drop_duplicates(item)
+    known = pd.MultiIndex.from_frame(whole[item])
+    return whole, lost[~pd.MultiIndex.from_frame(lost[item]).isin(known)]
 
 
-def _models(line: JudgmentLine | PairLine) -> frozenset[str]:
-    return frozenset([line.model] if isinstance(line, JudgmentLine) else [line.model_1, line.model_2])
-
-
-def _newest(
-    lines: Sequence[JudgmentLine | PairLine], failures: Sequence[FailureRecord]
-) -> tuple[str, str | None, str | None] | None:
-    """Judge, prompt set and source of references of the newest judgment, or without any of the newest failure."""
-    if lines:
-        line = max(lines, key=lambda line: line.tstamp)
-        return line.judge[0], line.prompt_set, line.source
-    if failures:
-        judge, prompt_set, references, _ = max(failures, key=lambda failure: failure.tstamp).failed_slot[-4:]
-        return judge, prompt_set, references
-    return None
-
-
-def _failed(failures: Iterable[FailureRecord], kind: str, made_with: list[str | None]) -> list[frozenset[str]]:
-    """The models that each failure leaves without a result; both games of a comparison count once.
-
-    An answer that failed leaves no grade; that it cannot be compared is told by a failure of each comparison.
-    """
-    found: dict[tuple[Any, ...], frozenset[str]] = {}
-    for failure in failures:
-        slot = failure.failed_slot
-        if failure.stage == "answer" and kind == "judgment":
-            found[tuple(slot)] = frozenset({failure.model})
-        elif slot[0] == kind and slot[-4:-1] == made_with:
-            names = frozenset(slot[2:3] if kind == "judgment" else slot[2:4])
-            found[names, *slot[len(names) + 2 :]] = names
-    return list(found.values())
-
-
-def _failures(path: Path) -> list[FailureRecord]:
-    return [failure for _, failure in read_lines(path, FailureRecord)] if path.exists() else []
+def _described(models: Mapping[str, ModelScores] | Mapping[str, PairScores]) -> dict[str, Any]:
+    return {model: scores.describe() for model, scores in models.items()}

@@ -3,145 +3,133 @@
 import csv
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mtbench_ko.report.judgments import Scoreboard
+from mtbench_ko.report.sheets import Sheet, sheets
+from mtbench_ko.report.words import Language
 from mtbench_ko.stats import ModelScores, PairScores
 
-_COUNTS = ["scored", "unscored", "failed"]
-
-
-def render(board: Scoreboard, format: str) -> str:
-    """`board` as "table", "csv", "json", "markdown" or "fastchat" (what FastChat's show_result prints)."""
-    return _FORMATS[format](board)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The columns of a mode: for people, and for programs (`raw`)."""
-
-    title: str
-    header: list[str]
-    cells: Callable[[Any], list[str]]
-    raw_header: list[str]
-    raw: Callable[[Any], list[Any]]
-
-
-def _grades(scores: ModelScores) -> list[str]:
-    means = [f"{mean:.2f}" if mean is not None else "-" for mean in (scores.turn_1, scores.turn_2, scores.average)]
-    ci = scores.ci["average"]
-    return [*means, f"{ci[0]:.2f} - {ci[1]:.2f}" if ci else "-"]
-
-
-def _wins(scores: PairScores) -> list[str]:
-    rates = (scores.win_rate, scores.loss_rate, scores.win_rate_adjusted)
-    return [
-        *map(str, (scores.win, scores.loss, scores.tie)),
-        *("-" if rate is None else f"{rate:.3f}" for rate in rates),
-    ]
-
-
-_SINGLE = _Layout(
-    "single-answer grading",
-    ["turn 1", "turn 2", "average", "95 % interval"],
-    _grades,
-    ["turn_1", "turn_2", "average", "ci_low", "ci_high"],
-    lambda scores: [scores.turn_1, scores.turn_2, scores.average, *(scores.ci["average"] or ("", ""))],
-)
 _WIN_FIELDS = ["win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted"]
-_PAIRWISE = _Layout(
-    "pairwise comparison",
-    ["win", "loss", "tie", "win rate", "loss rate", "adjusted"],
-    _wins,
-    _WIN_FIELDS,
-    lambda scores: [getattr(scores, name) for name in _WIN_FIELDS],
-)
+_WIDTH = 240  # where there is no terminal to ask
 
 
-def _layout(board: Scoreboard) -> _Layout:
-    return _SINGLE if board.mode == "single" else _PAIRWISE
+def render(board: Scoreboard, format: str, language: Language = "en") -> str:
+    """`board` as "table", "csv", "json", "markdown" or "fastchat" (what FastChat's show_result prints).
+
+    `language` is that of headings for people; what programs read is in English always.
+    """
+    if format in ("table", "markdown"):
+        return (_table if format == "table" else _markdown)(sheets(board, language))
+    return _FOR_PROGRAMS[format](board)
 
 
-def _table(board: Scoreboard) -> str:
-    table = Table(*_header(board), title=_title(board), title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in _rows(board):
-        table.add_row(*row)
-    console = Console(file=io.StringIO(), width=120)
-    console.print(table, markup=False)
+def _table(shown: list[Sheet]) -> str:
+    console = Console(file=io.StringIO(), width=max(100, shutil.get_terminal_size((_WIDTH, 24)).columns))
+    for number, sheet in enumerate(shown):
+        if number:
+            console.print()
+        table = Table(title=Text(sheet.title), title_justify="left")
+        for position, heading in enumerate(sheet.header):
+            table.add_column(Text(heading), justify="right" if position else "left")
+        for row in sheet.rows:
+            table.add_row(*map(Text, row))  # a model's name may look like markup
+        console.print(table)
+        for remark in sheet.remarks:
+            console.print(Text(remark))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
-def _csv(board: Scoreboard) -> str:
-    layout = _layout(board)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["model", *layout.raw_header, *_COUNTS])
-    for model, scores in board.models.items():
-        writer.writerow([model, *layout.raw(scores), *scores.counts.values()])
-    return stream.getvalue()
-
-
-def _json(board: Scoreboard) -> str:
-    return json.dumps(board.describe(), ensure_ascii=False, indent=2) + "\n"
-
-
-def _markdown(board: Scoreboard) -> str:
-    header = _header(board)
-    lines = [_title(board), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
-    return "\n".join([*lines, *(_line(row) for row in _rows(board))]) + "\n"
-
-
-def _fastchat(board: Scoreboard) -> str:
-    if board.mode != "single":
-        width = max(len(model) for model in board.models)
-        head = f"{'model':{width}} " + " ".join(f"{name:>17}" for name in _WIN_FIELDS)
-        rows = [
-            f"{model:{width}} "
-            + " ".join(f"{value:>17.6g}" if value is not None else f"{'NaN':>17}" for value in values)
-            for model, values in ((model, _PAIRWISE.raw(scores)) for model, scores in board.models.items())
-        ]
-        return "\n".join([head, *rows]) + "\n"
+def _markdown(shown: list[Sheet]) -> str:
     parts = []
-    for name, title in (("turn_1", "First turn"), ("turn_2", "Second turn"), ("average", "Average")):
-        means = [(model, getattr(scores, name)) for model, scores in board.models.items()]
-        means = sorted((row for row in means if row[1] is not None), key=lambda row: -row[1])
-        lines = [f"\n########## {title} ##########", *(f"{model:40} {mean:.6f}" for model, mean in means)]
-        parts.append("\n".join(lines))
-    return "\n".join(parts) + "\n"
-
-
-def _title(board: Scoreboard) -> str:
-    facts = [f"judge {board.judge}"]
-    facts += [f"prompts {board.prompt_set}"] if board.prompt_set else []
-    facts += [f"references {board.references}"] if board.references else []
-    facts += [f"without {len(board.excluded)} flawed questions"] if board.excluded else []
-    return f"{board.bench or _layout(board).title}: {', '.join(facts)}"
-
-
-def _header(board: Scoreboard) -> list[str]:
-    return ["model", *_layout(board).header, *_COUNTS]
-
-
-def _rows(board: Scoreboard) -> list[list[str]]:
-    cells = _layout(board).cells
-    return [[model, *cells(scores), *map(str, scores.counts.values())] for model, scores in board.models.items()]
+    for sheet in shown:
+        lines = [_line(sheet.header), _line(["---", *["---:"] * (len(sheet.header) - 1)]), *map(_line, sheet.rows)]
+        parts += [sheet.title, "\n".join(lines), *sheet.remarks]
+    return "\n\n".join(parts) + "\n"
 
 
 def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-_FORMATS: dict[str, Callable[[Scoreboard], str]] = {
-    "table": _table,
-    "csv": _csv,
-    "json": _json,
-    "markdown": _markdown,
-    "fastchat": _fastchat,
-}
+def _csv(board: Scoreboard) -> str:
+    rows = [{"model": model, **_flat(scores), **_beside(board, model)} for model, scores in board.models.items()]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _flat(scores: ModelScores | PairScores) -> dict[str, Any]:
+    row: dict[str, Any]
+    if isinstance(scores, PairScores):
+        row = {name: getattr(scores, name) for name in _WIN_FIELDS} | dict(scores.counts)
+        row |= _ends("adjusted_ci", scores.ci["win_rate_adjusted"])
+        rating = scores.rating
+        row |= {"rating": rating.rating if rating else None} | _ends("rating_ci", rating.ci if rating else None)
+    else:
+        row = {name: getattr(scores, name) for name in ("turn_1", "turn_2", "average")}
+        row |= _ends("ci", scores.ci["average"]) | dict(scores.counts)
+        row |= {"rank": scores.rank, "rank_worst": scores.places[1] if scores.places else None}
+        row |= _ends("turn_1_ci", scores.ci["turn_1"]) | _ends("turn_2_ci", scores.ci["turn_2"])
+    mean = "win_rate_adjusted" if isinstance(scores, PairScores) else "average"
+    for name, part in scores.categories.items():
+        row |= {f"{name}_{mean}": getattr(part, mean)} | _ends(f"{name}_ci", part.ci[mean])
+    return row
+
+
+def _beside(board: Scoreboard, model: str) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    versus = getattr(board.models[model], "versus", None)
+    if versus is not None:
+        row |= {"difference": versus.difference, "minimum_detectable": versus.minimum_detectable}
+        row |= _ends("difference_ci", versus.ci)
+    if model in board.language:
+        told = board.language[model].describe()
+        row |= {name: told[name] for name in ("not_korean", "switched", "mixed_levels", "level_changed")}
+    return row
+
+
+def _ends(name: str, ci: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = ci or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _json(board: Scoreboard) -> str:
+    return json.dumps(board.describe(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def _fastchat(board: Scoreboard) -> str:
+    """As pandas prints FastChat's frames, with all rows."""
+    if board.mode != "single":
+        wins = {model: [getattr(scores, name) for name in _WIN_FIELDS] for model, scores in board.models.items()}
+        frame = pd.DataFrame.from_dict(
+            {model: row for model, row in sorted(wins.items()) if None not in row}, orient="index", columns=_WIN_FIELDS
+        )
+        frame = frame.rename_axis("model")
+        return _sorted(frame, "win_rate_adjusted")
+    blocks = []
+    for name, title, turn in (("turn_1", "First turn", 1), ("turn_2", "Second turn", 2), ("average", "Average", None)):
+        means = {model: getattr(scores, name) for model, scores in sorted(board.models.items())}
+        known = {model: mean for model, mean in means.items() if mean is not None}
+        index = pd.Index(known, name="model")
+        if turn is not None:
+            index = pd.MultiIndex.from_product([index, [turn]], names=["model", "turn"])
+        frame = pd.DataFrame({"score": list(known.values())}, index=index)
+        blocks.append(f"\n########## {title} ##########\n{_sorted(frame, 'score')}")
+    return "".join(blocks)
+
+
+def _sorted(frame: pd.DataFrame, by: str) -> str:
+    return frame.sort_values(by=by, ascending=False).to_string() + "\n"
+
+
+_FOR_PROGRAMS: Mapping[str, Callable[[Scoreboard], str]] = {"csv": _csv, "json": _json, "fastchat": _fastchat}

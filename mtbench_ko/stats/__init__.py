@@ -1,6 +1,46 @@
 """From judgments to numbers. Knows nothing of files, Ray or models."""
 
+from mtbench_ko.stats.differences import Difference
+from mtbench_ko.stats.judges import Agreement, agreement, panel
+from mtbench_ko.stats.language import (
+    AnswerCheck,
+    LanguageSummary,
+    SpeechLevel,
+    TextCheck,
+    check_answer,
+    check_text,
+    komt_penalty,
+    summarize,
+)
 from mtbench_ko.stats.pairs import PairScores, score_pairs
-from mtbench_ko.stats.scores import ModelScores, score_models
+from mtbench_ko.stats.positions import PositionBias, position_bias
+from mtbench_ko.stats.ratings import Rating
+from mtbench_ko.stats.references import Change, ReferenceEffect, reference_effect
+from mtbench_ko.stats.scores import ModelScores, Scores, SingleScores, score_models
 
-__all__ = ["ModelScores", "PairScores", "score_models", "score_pairs"]
+__all__ = [
+    "Agreement",
+    "AnswerCheck",
+    "Change",
+    "Difference",
+    "LanguageSummary",
+    "ModelScores",
+    "PairScores",
+    "PositionBias",
+    "Rating",
+    "ReferenceEffect",
+    "Scores",
+    "SingleScores",
+    "SpeechLevel",
+    "TextCheck",
+    "agreement",
+    "check_answer",
+    "check_text",
+    "komt_penalty",
+    "panel",
+    "position_bias",
+    "reference_effect",
+    "score_models",
+    "score_pairs",
+    "summarize",
+]

@@ -1,0 +1,139 @@
+"""How long the statistics of 1,000 models take, and a plain mean beside them.
+
+    python benchmarks/stats.py [--quick] [--json FILE]
+
+The table is made up: 1,000 models, each judged on both turns of 80 questions in 8 categories, scores from 1 to 10 that
+a model, a question and chance decide; 1 in 200 is unscored. Both arms start from the same pandas table in memory; no
+file is read in either.
+
+- ours: `score_models` with a baseline: means, counts and 95 % intervals of each model, turn and category (27,000
+  intervals of 10,000 resamples each), paired differences with intervals, and the ranks of all 499,500 pairs;
+- plain: what FastChat's show_result does, pandas' mean by model and turn and by model.
+
+It is no race: the plain mean has no interval and cannot tell two models apart. It says what knowing costs.
+
+The ratios:
+
+- seconds_1000_models: of ours, wall clock; cpu_seconds_1000_models: what it worked, which other load does not raise;
+- seconds_plain_mean, times_plain_mean: of the plain mean, and ours to it;
+- control_spread: the range of the measurements of ours, of which every round makes one more: the noise of this machine.
+  A bar that is met or missed by less is "not resolvable here".
+
+Medians over rounds, arms in turn. `--quick` is one round and has no control.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from judge_pool import holds, machine
+from rich.console import Console
+from rich.table import Table
+
+from mtbench_ko.stats import score_models
+
+MODELS, QUESTIONS, TURNS, CATEGORIES = 1000, 80, 2, 8
+BARS = {"seconds_1000_models": "<=30"}
+
+
+def judgments() -> pd.DataFrame:
+    """The same table at every call."""
+    rng = np.random.default_rng(8)
+    quality = rng.normal(6.5, 1.2, MODELS)[:, None, None]
+    ease = rng.normal(0, 1.5, QUESTIONS)[None, :, None]
+    scores = quality + ease + rng.normal(0, 1.5, (MODELS, QUESTIONS, TURNS))
+    scores = np.clip(np.rint(scores), 1, 10)
+    scores[rng.random(scores.shape) < 1 / 200] = -1
+    model, question, turn = (index.ravel() for index in np.indices(scores.shape))
+    return pd.DataFrame(
+        {
+            "model": np.char.add("model-", model.astype(str)),
+            "question_id": 81 + question,
+            "turn": 1 + turn,
+            "score": scores.ravel(),
+            "category": np.char.add("category-", (question * CATEGORIES // QUESTIONS).astype(str)),
+        }
+    )
+
+
+def ours(table: pd.DataFrame) -> None:
+    score_models(table, baseline="model-0")
+
+
+def plain(table: pd.DataFrame) -> None:
+    scored = table[table["score"] != -1][["model", "turn", "score"]]
+    scored.groupby(["model", "turn"]).mean()
+    scored[["model", "score"]].groupby("model").mean()
+
+
+def seconds(arm: Callable[[pd.DataFrame], None], table: pd.DataFrame) -> tuple[float, float]:
+    """Of wall clock and of CPU, all cores together."""
+    began, worked = time.perf_counter(), time.process_time()
+    arm(table)
+    return time.perf_counter() - began, time.process_time() - worked
+
+
+def summarize(measured: dict[str, list[float]], about: dict[str, Any]) -> dict[str, Any]:
+    """The JSON report."""
+    found = {
+        "seconds_1000_models": median(measured["ours"]),
+        "cpu_seconds_1000_models": median(measured["ours_cpu"]),
+        "seconds_plain_mean": median(measured["plain"]),
+        "times_plain_mean": median(measured["ours"]) / median(measured["plain"]),
+    }
+    noise = None
+    if len(measured["ours"]) > 1:
+        noise = found["control_spread"] = max(measured["ours"]) - min(measured["ours"])
+    return {
+        "ratios": found,
+        "bars": BARS,
+        "ok": all(holds(found[name], bar) for name, bar in BARS.items()),
+        "verdicts": {name: verdict(found[name], bar, noise) for name, bar in BARS.items()},
+        "machine": about,
+        "rounds": measured,
+    }
+
+
+def verdict(value: float, bar: str, noise: float | None) -> str:
+    """What to say of a bar; `noise` is None where nothing was measured twice."""
+    word = "passed" if holds(value, bar) else "MISSED"
+    if noise is None:
+        return f"{word} (one round, no control)"
+    return "not resolvable here" if abs(value - float(bar[2:])) < noise else word
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one round")
+    parser.add_argument("--rounds", type=int, help="default: 5, with --quick 1")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    console, about, table = Console(), machine(), judgments()
+    arms = {"ours": ours, "plain": plain}
+    measured: dict[str, list[float]] = {name: [] for arm in arms for name in (arm, f"{arm}_cpu")}
+    for number in range(arguments.rounds or (1 if arguments.quick else 5)):
+        for name, arm in arms.items():
+            wall, cpu = seconds(arm, table)
+            measured[name].append(wall)
+            measured[f"{name}_cpu"].append(cpu)
+            console.print(f"round {number + 1}  {name}: {wall:.2f} s, {cpu:.2f} s of CPU")
+    report = summarize(measured, about)
+    shown = Table("", "value", "bar", "verdict", title=f"{MODELS} models x {QUESTIONS * TURNS} judgments")
+    for name, value in report["ratios"].items():
+        shown.add_row(name, f"{value:.3f}", BARS.get(name, ""), report["verdicts"].get(name, ""))
+    console.print(shown)
+    console.print(f"Machine: {about}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0 if report["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The lines of judgment files and the failures beside them, as rows to count."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mtbench_ko.bench import read_lines
+from mtbench_ko.errors import UsageError
+from mtbench_ko.lines import JudgmentLine, PairLine
+from mtbench_ko.records import FailureRecord
+
+Line = JudgmentLine | PairLine
+
+
+class MadeWith(NamedTuple):
+    """What a judgment was made with; `references` is their source."""
+
+    judge: str
+    prompt_set: str | None
+    references: str | None
+
+
+_COLUMNS = {
+    True: ["model", "question_id", "choice", "turn", "repeat", "score"],
+    False: ["model_1", "model_2", "question_id", "turn", "g1_winner", "g2_winner", "rated"],
+}
+
+
+class Lost(NamedTuple):
+    """An item without a result: of these models, one or the two of a comparison."""
+
+    models: frozenset[str]
+    question_id: int
+    turn: int
+
+
+def made_with(line: Line) -> MadeWith:
+    return MadeWith(line.judge[0], line.prompt_set, line.source)
+
+
+def models_of(line: Line) -> frozenset[str]:
+    return frozenset([line.model] if isinstance(line, JudgmentLine) else [line.model_1, line.model_2])
+
+
+def read_judgments(paths: Sequence[Path], single: bool) -> list[Line]:
+    """The lines of all files; one that does not exist has none.
+
+    Raises:
+        UsageError: unreadable, not files of that mode, or the same answers in two of them.
+    """
+    shape: type[JudgmentLine] | type[PairLine] = JudgmentLine if single else PairLine
+    lines: list[Line] = []
+    for path in paths:
+        fresh = [line for _, line in read_lines(path, shape)] if path.exists() else []
+        doubled = _judged(lines) & _judged(fresh)
+        if doubled:
+            names = ", ".join(sorted(" vs ".join(sorted(names)) for _, names in doubled))
+            raise UsageError(f"{path}: judgments of {names} stand in another output too; show them apart")
+        lines += fresh
+    return lines
+
+
+def read_failures(paths: Sequence[Path], bench: str | None, kind: str) -> list[FailureRecord]:
+    """The failures of `bench` that leave a "judgment" or a "game" without a result."""
+    found = [failure for path in paths if path.exists() for _, failure in read_lines(path, FailureRecord)]
+    return [failure for failure in found if failure.bench == bench and failure.failed_slot[0] in ("turn", kind)]
+
+
+def newest(lines: Sequence[Line], failures: Sequence[FailureRecord]) -> MadeWith | None:
+    """What the newest judgment was made with, or without any judgment the newest failure of one."""
+    if lines:
+        return made_with(max(lines, key=lambda line: line.tstamp))
+    judged = [failure for failure in failures if failure.failed_slot[0] != "turn"]
+    if judged:
+        judge, prompt_set, references, _ = max(judged, key=lambda failure: failure.tstamp).failed_slot[-4:]
+        return MadeWith(judge, prompt_set, references)
+    return None
+
+
+def lost_items(failures: Iterable[FailureRecord], kind: str, made: MadeWith) -> list[Lost]:
+    """The items that failures leave without a result; both games of a comparison count once.
+
+    An answer that failed leaves no grade; that it cannot be compared is told by a failure of each comparison.
+    """
+    found: dict[tuple[Any, ...], Lost] = {}
+    for failure in failures:
+        slot = failure.failed_slot
+        if failure.stage == "answer" and kind == "judgment":
+            found[tuple(slot)] = Lost(frozenset({failure.model}), failure.question_id, failure.turn)
+        elif slot[0] == kind and tuple(slot[-4:-1]) == made:
+            names = frozenset(slot[2:3] if kind == "judgment" else slot[2:4])
+            found[names, *slot[len(names) + 2 :]] = Lost(names, failure.question_id, failure.turn)
+    return list(found.values())
+
+
+def frame(lines: Iterable[Line], single: bool, categories: Mapping[int, str] | None = None) -> pd.DataFrame:
+    """One row for each line, with the columns that `stats` asks for, and category where `categories` are given."""
+    rows = [
+        line.model_dump()
+        | {
+            "judge": line.judge[0],
+            "source": line.source,
+            "sha256": line.references.sha256 if line.references else None,
+            "rated": isinstance(line, PairLine) and line.m1_score is not None,
+        }
+        for line in lines
+    ]
+    return _categorized(pd.DataFrame(rows, columns=[*_COLUMNS[single], "judge", "source", "sha256"]), categories)
+
+
+def lost_frame(items: Iterable[Lost], categories: Mapping[int, str] | None = None) -> pd.DataFrame:
+    """One row for each model of each item: model, question_id, turn, and category."""
+    rows = [(model, item.question_id, item.turn) for item in items for model in item.models]
+    return _categorized(pd.DataFrame(rows, columns=["model", "question_id", "turn"]), categories)
+
+
+def _categorized(rows: pd.DataFrame, categories: Mapping[int, str] | None) -> pd.DataFrame:
+    return rows if categories is None else rows.assign(category=rows["question_id"].map(categories))
+
+
+def _judged(lines: Iterable[Line]) -> set[tuple[str, frozenset[str]]]:
+    """Which judge judged which models."""
+    return {(line.judge[0], models_of(line)) for line in lines}

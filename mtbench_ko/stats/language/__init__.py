@@ -1,0 +1,23 @@
+"""The language of answers: scripts, Korean or not, foreign words in Korean sentences, speech level."""
+
+from mtbench_ko.stats.language.checks import (
+    AnswerCheck,
+    LanguageSummary,
+    TextCheck,
+    check_answer,
+    check_text,
+    komt_penalty,
+    summarize,
+)
+from mtbench_ko.stats.language.speech import SpeechLevel
+
+__all__ = [
+    "AnswerCheck",
+    "LanguageSummary",
+    "SpeechLevel",
+    "TextCheck",
+    "check_answer",
+    "check_text",
+    "komt_penalty",
+    "summarize",
+]
