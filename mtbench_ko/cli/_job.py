@@ -28,6 +28,7 @@ def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
         cache=DataCache.of(config),
     )
     with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
+        click.echo(f"output: {job.results}", err=True)
         code = job.run()
         if config.dry_run:
             return code
