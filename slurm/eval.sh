@@ -9,8 +9,8 @@
 #
 # mtbench-ko as a Slurm job, on one node or many:
 #
-#   sbatch --nodes=2 --gpus-per-node=8 --time=8:00:00 slurm/eval.sh --model-path my-org/my-70b --num-gpus-per-model 16 ...
-#   sbatch --gpus-per-node=1 --time=5 slurm/eval.sh doctor --model-path my-org/my-70b ...
+#   sbatch --nodes=2 --gpus-per-node=8 --time=8:00:00 slurm/eval.sh --model-path my-org/my-70b --num-gpus-per-model 16
+#   sbatch --nodes=2 --gpus-per-node=8 --time=10 slurm/eval.sh doctor --model-path my-org/my-70b
 #
 # What follows the script are the options of `mtbench-ko run`, or another command and its options. Options of sbatch
 # win over those above. Preempted, or at its time limit, the job saves what it has, requeues and goes on; cancelled, it
@@ -20,7 +20,7 @@
 #   EVAL_VENV         virtual environment to activate
 #   EVAL_MODULES      environment modules to load first, such as "python/3.11 cuda/12.8"
 #   EVAL_CONTAINER    apptainer:IMAGE or pyxis:IMAGE instead, to run Ray and the program in
-#   EVAL_MOUNTS       for the container, besides the submit directory and HF_HOME: /a:/a,/b:/b
+#   EVAL_MOUNTS       for the container, besides the submit directory, EVAL_TMP and HF_HOME: /a:/a,/b:/b
 #   EVAL_TMP          directory on each node for Ray's sockets and logs; at most 24 characters (/tmp)
 #   EVAL_RAY_WAIT     seconds that the other nodes may take longer to join Ray than the first one took (30)
 #   EVAL_MAX_RESTARTS requeue no more often than this (20)
@@ -44,8 +44,8 @@ main() {
   id=${id:-$SLURM_JOB_ID}
   describe_allocation
   set_up_environment
-  trap 'stopped=yes' TERM # Slurm has sent it to the steps too, and a second one would end the program at once
-  trap 'say "the time limit is near: saving"; kill -USR1 "$program" 2>/dev/null' USR1
+  trap 'stopped=yes' TERM # Slurm has sent it to the steps too
+  trap 'say "asked to save and to go on later, as near the time limit"; save=yes; forward' USR1
   case $command in run | generate | judge | doctor) start_ray ;; esac
   start_program "$command" "$@"
   watch
@@ -100,8 +100,9 @@ describe_allocation() {
 
 # Sets `container`, options of srun, and `inside`, a command in front of the command: the same for both steps.
 set_up_environment() {
-  local mounts=$PWD:$PWD${HF_HOME:+,$HF_HOME:$HF_HOME}${EVAL_MOUNTS:+,$EVAL_MOUNTS} module
+  local module mounts=$PWD:$PWD,$tmp:$tmp${HF_HOME:+,$HF_HOME:$HF_HOME}${EVAL_MOUNTS:+,$EVAL_MOUNTS}
   container=() inside=()
+  unset RAY_ADDRESS
   if [ -n "${EVAL_MODULES-}" ]; then
     for module in /etc/profile.d/lmod.sh /etc/profile.d/modules.sh; do
       # shellcheck disable=SC1090
@@ -115,9 +116,11 @@ set_up_environment() {
     . "$EVAL_VENV/bin/activate" || fail 1 "EVAL_VENV=$EVAL_VENV cannot be activated"
   fi
   case ${EVAL_CONTAINER-} in
-  '') command -v mtbench-ko >/dev/null || fail 1 "mtbench-ko is not on PATH: set EVAL_VENV, EVAL_MODULES or EVAL_CONTAINER" ;;
+  '') command -v mtbench-ko >/dev/null || fail 1 "no mtbench-ko here: set EVAL_VENV, EVAL_MODULES or EVAL_CONTAINER" ;;
   apptainer:*) inside=(apptainer exec --nv --bind "$mounts" --pwd "$PWD" "${EVAL_CONTAINER#*:}") ;;
-  pyxis:*) container=(--container-image="${EVAL_CONTAINER#*:}" --container-mounts="$mounts" --container-workdir="$PWD") ;;
+  pyxis:*)
+    container=(--container-image="${EVAL_CONTAINER#*:}" --container-mounts="$mounts" --container-workdir="$PWD")
+    ;;
   *) fail 2 "EVAL_CONTAINER=$EVAL_CONTAINER: apptainer:IMAGE or pyxis:IMAGE" ;;
   esac
   export PYTHONUNBUFFERED=1 DO_NOT_TRACK=1 VLLM_NO_USAGE_STATS=1 RAY_USAGE_STATS_ENABLED=0
@@ -136,7 +139,7 @@ start_ray() {
   ip=$(getent ahostsv4 "${nodes[0]}" | awk '$1 !~ /^127\./ {print $1; exit}')
   ip=${ip:-$(hostname -I | awk '{print $1}')}
   EVAL_PORT=$(free_ports) || fail 1 "no free block of ports on ${nodes[0]}"
-  EVAL_FOLDER=${EVAL_TMP:-/tmp}/mtb-$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}
+  EVAL_FOLDER=$tmp/mtb-$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}
   export EVAL_PORT EVAL_FOLDER RAY_ADDRESS=$ip:$EVAL_PORT
   # With a token of this job nobody else's Ray can join, and a forgotten ~/.ray/auth_token does not count. It reaches
   # the steps by their environment, never by a command line.
@@ -197,7 +200,7 @@ s.connect((sys.argv[1], 9)); print(s.getsockname()[0])' "${RAY_ADDRESS%:*}") || 
     set -- --address="$RAY_ADDRESS" "$@"
     until (exec 3<>"/dev/tcp/${RAY_ADDRESS%:*}/${RAY_ADDRESS#*:}") 2>/dev/null; do
       [ -z "$asked" ] || exit 75
-      sleep 0.5
+      read -r -t 1 _ || (($? > 128)) || exit 0
     done
   fi
   unset RAY_ADDRESS
@@ -213,7 +216,8 @@ s.connect((sys.argv[1], 9)); print(s.getsockname()[0])' "${RAY_ADDRESS%:*}") || 
     wait "$pid"
     status=$?
     # Helpers whose raylet was killed would live on for a while; they are known by its log, which they hold open.
-    find /proc/[0-9]*/fd -lname "$EVAL_FOLDER/session*/raylet.out" 2>/dev/null | cut -d/ -f3 | sort -u | xargs -r kill -KILL
+    find /proc/[0-9]*/fd -lname "$EVAL_FOLDER/session*/raylet.out" 2>/dev/null |
+      cut -d/ -f3 | sort -u | xargs -r kill -KILL
     [ -z "$asked" ] || break
     grep -q 'Ray runtime started' "$EVAL_FOLDER/ray-start.log" && break
     say "Ray did not start on $SLURMD_NODENAME, try $try of 3"
@@ -222,8 +226,8 @@ s.connect((sys.argv[1], 9)); print(s.getsockname()[0])' "${RAY_ADDRESS%:*}") || 
     rm -rf "$EVAL_FOLDER"
     exit "$asked"
   fi
-  say "Ray ended on $SLURMD_NODENAME with exit code $status; its logs are there in $EVAL_FOLDER. Its last words:"
-  grep -a '\<ERR\>\|^[A-Za-z]*Exception\|^[A-Za-z]*Error' "$EVAL_FOLDER/ray-start.log" | head -n 20 # the rest is Ray's own logs
+  say "Ray ended on $SLURMD_NODENAME with exit code $status; its logs are there, in $EVAL_FOLDER. Its last words:"
+  grep -a '\<ERR\>\|^[A-Za-z]*Exception\|^[A-Za-z]*Error' "$EVAL_FOLDER/ray-start.log" | head -n 20
   exit 1
 }
 
@@ -238,7 +242,7 @@ if "RAY_ADDRESS" in os.environ:
         signal.signal(number, lambda *_: os._exit(75))
     host, port = os.environ["RAY_ADDRESS"].rsplit(":", 1)
     names, patience = os.environ["EVAL_NODES"].split(), float(os.environ.get("EVAL_RAY_WAIT") or 30)
-    began, first, client, joined = time.monotonic(), None, None, set()
+    began, first, client, joined, last = time.monotonic(), None, None, set(), None
     while missing := [name for name in names if name not in joined]:
         try:
             socket.create_connection((host, int(port)), 2).close()
@@ -255,10 +259,11 @@ if "RAY_ADDRESS" in os.environ:
         if first is None and names[0] in joined:
             first = seconds
         if seconds > (10 * patience if first is None else 2 * first + patience):
-            sys.exit(f"eval: {', '.join(missing)} did not join Ray within {seconds:.0f} s, others did: "
-                     f"{', '.join(joined) or 'none'}. EVAL_RAY_WAIT allows for more")
+            sys.exit(f"eval: {', '.join(missing)} did not join Ray within {seconds:.0f} s (EVAL_RAY_WAIT allows for "
+                     f"more); {', '.join(joined) or 'none'} did. Last error: {last}")
         time.sleep(0.5)
-    print(f"{time.strftime('%T')} eval: Ray is up on {len(names)} nodes, after {time.monotonic() - began:.0f} s", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{time.strftime('%T')} eval: Ray is up on {len(names)} nodes, after {seconds:.0f} s", flush=True)
 try:
     os.execvp(command[0], command)
 except OSError as error:
@@ -277,10 +282,14 @@ start_program() { # COMMAND OPTIONS...
   done)
   reader=$!
   export EVAL_NODES="${nodes[*]}"
-  step --nodes=1 --ntasks=1 --nodelist="${nodes[0]}" -- python3 -c "$become_program" mtbench-ko "$@" </dev/null 2>&3 &
+  step --nodes=1 --ntasks=1 --nodelist="${nodes[0]}" -- \
+    python3 -c "$become_program" mtbench-ko "$@" </dev/null 2>&3 &
   program=$!
   exec 3>&-
+  forward
 }
+
+forward() { [ -z "$save" ] || [ -z "$program" ] || kill -USR1 "$program" 2>/dev/null; }
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
@@ -325,7 +334,10 @@ requeue() {
     say "restarted ${SLURM_RESTART_COUNT:-0} times already (EVAL_MAX_RESTARTS): not requeued"
     return 1
   fi
-  scontrol requeue "$id" || { say "Slurm does not requeue the job: submit it again to go on"; return 1; }
+  scontrol requeue "$id" || {
+    say "Slurm does not requeue the job: submit it again to go on"
+    return 1
+  }
 }
 
 # Ends this job's Ray and nothing else: `ray stop` would end that of other jobs on the node too.
@@ -361,5 +373,5 @@ meaning() { # CODE
   esac
 }
 
-ray='' leash='' program='' stopped='' outcome='' code=1
+tmp=${EVAL_TMP:-/tmp} ray='' leash='' program='' stopped='' save='' outcome='' code=1
 main "$@"

@@ -155,6 +155,12 @@ def test_array_joins_what_succeeded_and_names_what_failed(
         assert check_run(folder / "results" / name, BENCH, questions=2) == {"turns": 4, "scored": 4}
 
 
+def test_gpus_that_lie_unevenly_are_refused(submit: Submitter) -> None:
+    job = submit("uneven", "--nodes=2 --gpus=3")
+    assert job.wait() == 2
+    assert "ask with --gpus-per-node" in job.log()
+
+
 @pytest.mark.parametrize("script", ["eval.sh", "array.sh"])
 def test_key_among_the_arguments_is_refused(script: str, tmp_path: Path) -> None:
     (tmp_path / "models.txt").write_text("org/model\n")

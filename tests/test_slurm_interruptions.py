@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from conftest import Program
+from conftest import REPOSITORY, Program
 from fake_openai import FakeOpenAI, judge_reply
 from run_checks import BENCH, check_run, read_jsonl
 from slurm_cluster import Cluster, Job, Submitter
@@ -150,6 +150,27 @@ def test_node_that_slurm_cannot_reach_ends_the_job_with_its_name(slurm: Cluster,
         os.kill(slurmd, signal.SIGCONT)
     assert "node2" in job.log().partition("Ray is gone")[0].partition("error")[2]
     leaves_nothing(slurm, job)
+
+
+@pytest.mark.soak
+def test_array_task_requeues_alone(slurm: Cluster, submit: Submitter) -> None:
+    """Also the last one, whose job id is the whole array's."""
+    with ExitStack() as stack:
+        work = Work(slurm, stack, seconds=2)
+        folder = submit.folder / "tasks"
+        folder.mkdir()
+        (folder / "models.txt").write_text("--model-id one\n--model-id two\n")
+        said = slurm.run(
+            REPOSITORY / "slurm" / "array.sh", "models.txt", "--cpus-per-task=1", "--", *work.arguments(),
+            cwd=folder, env=submit.env,
+        )  # fmt: skip
+        number = said.split()[1].rstrip(":")
+        tasks = [Job(slurm, folder, f"{number}_{task}") for task in range(2)]
+        journal = folder / "outputs" / "two" / "_state" / "journal.jsonl"
+        tasks[1].wait_until(lambda: journal.exists() and len(journal.read_bytes()) > 0, "its first turn")
+        slurm.run("scancel", "--batch", "--signal=USR1", tasks[1].number)
+        assert [task.wait() for task in tasks] == [0, 0]
+        assert [task.show("Restarts") for task in tasks] == ["0", "1"]
 
 
 @pytest.mark.soak
