@@ -17,7 +17,7 @@
 # stays cancelled. Exit codes are the program's. docs/slurm.md says more.
 #
 # Variables (sbatch passes them on):
-#   EVAL_VENV         virtual environment to activate
+#   EVAL_VENV         virtual environment (or conda's) with the program
 #   EVAL_MODULES      environment modules to load first, such as "python/3.11 cuda/12.8"
 #   EVAL_CONTAINER    apptainer:IMAGE or pyxis:IMAGE instead, to run Ray and the program in
 #   EVAL_MOUNTS       for the container, besides the submit directory, EVAL_TMP and HF_HOME: /a:/a,/b:/b
@@ -104,17 +104,16 @@ set_up_environment() {
   container=() inside=()
   unset RAY_ADDRESS
   if [ -n "${EVAL_MODULES-}" ]; then
+    set +u # which these do not expect
     for module in /etc/profile.d/lmod.sh /etc/profile.d/modules.sh; do
       # shellcheck disable=SC1090
       type module >/dev/null 2>&1 || { [ -r "$module" ] && . "$module"; }
     done
     # shellcheck disable=SC2086 # several names
     module load $EVAL_MODULES || fail 1 "module load $EVAL_MODULES failed"
+    set -u
   fi
-  if [ -n "${EVAL_VENV-}" ]; then
-    # shellcheck disable=SC1091
-    . "$EVAL_VENV/bin/activate" || fail 1 "EVAL_VENV=$EVAL_VENV cannot be activated"
-  fi
+  [ -z "${EVAL_VENV-}" ] || export PATH=$EVAL_VENV/bin:$PATH
   case ${EVAL_CONTAINER-} in
   '') command -v mtbench-ko >/dev/null || fail 1 "no mtbench-ko here: set EVAL_VENV, EVAL_MODULES or EVAL_CONTAINER" ;;
   apptainer:*) inside=(apptainer exec --nv --bind "$mounts" --pwd "$PWD" "${EVAL_CONTAINER#*:}") ;;

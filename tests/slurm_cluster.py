@@ -22,7 +22,7 @@ _SCRIPT = Path(__file__).parent / "slurm" / "cluster.sh"
 _COMMANDS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "scontrol", "ip", "unshare", "nsenter", "setpriv")
 _NAMESPACES = ["unshare", "--net", "--uts", "--pid", "--mount", "--ipc", "--fork", "--mount-proc", "true"]
 _OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
-_PATIENCE = 600  # seconds until a job that hangs fails its test
+_PATIENCE = 600  # seconds until something that hangs fails its test
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,13 @@ class Cluster:
         own = ("slurmd -D", f"/bin/bash {_SCRIPT}")
         family = self._family()
         return [p for p in family if p.command and not p.command.startswith(own) and _namespace(p.pid) == home]
+
+    def wait_until_empty(self) -> None:
+        """Wait until nothing runs on the nodes; Slurm may call a job ended a little before it is gone."""
+        deadline = time.monotonic() + _PATIENCE
+        while left := self.processes("node1") + self.processes("node2"):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.2)
 
     def _family(self) -> list[Process]:
         """The processes of this cluster: other tests may have one too."""

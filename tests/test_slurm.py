@@ -46,12 +46,6 @@ def last_line(job: Job) -> str:
     return job.log().strip().splitlines()[-1].partition("eval: ")[2]
 
 
-def nothing_left(slurm: Cluster, job: Job) -> None:
-    """Once Slurm has ended the job, nothing of it runs."""
-    for node in ("node1", "node2"):
-        job.wait_until(lambda node=node: not slurm.processes(node), f"the end of {slurm.processes(node)}")
-
-
 def test_two_nodes_with_an_engine_each(
     slurm: Cluster, submit: Submitter, tiny_models: list[Path], endpoints: dict[str, FakeOpenAI]
 ) -> None:
@@ -75,7 +69,7 @@ def test_two_nodes_with_an_engine_each(
     assert endpoints["judge"].requests[0]["authorization"] == f"Bearer {KEY}"
     assert any("raylet" in command for command in shown)
     assert [text for text in [*shown, job.log()] if KEY in text or "AUTH_TOKEN" in text] == []
-    nothing_left(slurm, job)
+    slurm.wait_until_empty()
     assert [slurm.temporary_folders(node) for node in ("node1", "node2")] == [[], []]
 
 
@@ -121,7 +115,7 @@ def test_exit_codes_are_the_programs_while_jobs_share_a_node(
     assert len(contained) == 2  # Ray and the program
     assert all("/data:/data --pwd " in line for line in contained)
     assert noted.count("--container-image=registry#image:1") == 2
-    nothing_left(slurm, jobs[2])
+    slurm.wait_until_empty()
 
 
 def test_array_joins_what_succeeded_and_names_what_failed(
