@@ -29,20 +29,24 @@ def stop_signals(
 ) -> Iterator[Callable[[], None]]:
     """On a signal call `stop`, and cancel `work` if it has not ended `grace` seconds later.
 
-    A second signal ends the process at once; what is journaled outlives it. Yields a function that puts the
-    handlers in place again, for after a library has put its own.
+    A second signal ends the grace, for who knows that nothing in flight will come back; a third ends the process at
+    once, and what is journaled outlives it. Yields a function that puts the handlers in place again, for after a
+    library has put its own.
     """
     assert work is not None
     loop = asyncio.get_running_loop()
-    stopping = False
+    signals = 0
 
     def handle() -> None:
-        nonlocal stopping
-        if stopping:
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            stop()
+            loop.call_later(grace, work.cancel)
+        elif signals == 2:
+            work.cancel()
+        else:
             os._exit(Preempted.exit_code)
-        stopping = True
-        stop()
-        loop.call_later(grace, work.cancel)
 
     def arm() -> None:
         for number in SIGNALS:
@@ -52,7 +56,7 @@ def stop_signals(
     try:
         yield arm
     except asyncio.CancelledError:
-        if not stopping:
+        if not signals:
             raise
         work.uncancel()
         raise Preempted(STOPPED) from None

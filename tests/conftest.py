@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fake_openai import FakeOpenAI, judge_reply, serve
 from s3_server import WEED, S3Server
+from slurm_cluster import Cluster, Submitter, slurm_cluster
 
 from mtbench_ko.engine import Node, ray_cluster
 
@@ -115,6 +116,19 @@ def bucket(s3: S3Server) -> str:
     name = f"run-{os.urandom(6).hex()}"
     s3.client().create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real Slurm of two nodes for the whole session."""
+    with slurm_cluster(tmp_path_factory.getbasetemp()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def submit(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Submitter:
+    folder = tmp_path_factory.mktemp("jobs")
+    return Submitter(slurm, folder, Program(folder).env)
 
 
 # Ray's name for "bind to loopback only"; drivers that join such a cluster need it too.

@@ -104,24 +104,26 @@ def completion(body: dict[str, Any], text: str | None, finish_reason: str = "sto
 
 
 @contextmanager
-def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
-    """Serve `fake` on loopback; `fake.url` is the base URL."""
+def serve(fake: FakeOpenAI, host: str = "127.0.0.1", enter: Callable[[], None] | None = None) -> Iterator[FakeOpenAI]:
+    """Serve `fake`, by default on loopback; `fake.url` is the base URL."""
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", fake.handle)
-    with serve_app(app) as url:
+    with serve_app(app, host, enter) as url:
         fake.url = f"{url}/v1"
         yield fake
 
 
 @contextmanager
-def serve_app(app: web.Application) -> Iterator[str]:
-    """Serve `app` on a free port of 127.0.0.1 from a thread; yields its URL."""
+def serve_app(app: web.Application, host: str = "127.0.0.1", enter: Callable[[], None] | None = None) -> Iterator[str]:
+    """Serve `app` on a free port of `host` from a thread, which first calls `enter`; yields its URL."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, shutdown_timeout=0.1)
 
     async def start() -> int:
+        if enter:
+            enter()
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, host, 0)
         await site.start()
         return int(runner.addresses[0][1])
 
@@ -135,7 +137,7 @@ def serve_app(app: web.Application) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result()}"
+        yield f"http://{host}:{asyncio.run_coroutine_threadsafe(start(), loop).result()}"
     finally:
         asyncio.run_coroutine_threadsafe(stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)

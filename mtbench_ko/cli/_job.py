@@ -20,6 +20,7 @@ def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     bench = bench_of(config, judged=judge)
     with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
+        click.echo(f"output: {job.results}", err=True)
         code = job.run()
         if config.dry_run:
             return code
