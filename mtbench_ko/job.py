@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from mtbench_ko.bench import Bench
+from mtbench_ko.bench import Bench, DataCache
 from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Sampling, ray_cluster
 from mtbench_ko.errors import INCOMPLETE, MtBenchError, Preempted, UsageError
@@ -25,7 +25,7 @@ from mtbench_ko.plan import (
     make_plan,
 )
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.report import Scoreboard, read_scoreboard
+from mtbench_ko.report import Scoreboard, gather, open_questions, read_scoreboard, write_report
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
 from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
@@ -40,7 +40,9 @@ class Job:
         UsageError: from the constructor, for whatever is wrong with settings or input files.
     """
 
-    def __init__(self, config: RunConfig, bench: Bench, output: Output, *, generate: bool, judge: bool) -> None:
+    def __init__(
+        self, config: RunConfig, bench: Bench, output: Output, *, generate: bool, judge: bool, report: bool = False
+    ) -> None:
         self.config = config
         self.bench = bench
         self.contestants = find_contestants(config) if generate else []
@@ -58,6 +60,8 @@ class Job:
         self.contestants.sort(key=lambda contestant: contestant.shares(self.judge_weights))
         self.plan = Plan(None, "none", None)
         self.engines: dict[str, Any] = {}
+        self.report: str | None = None
+        self._with_report = report
         self._counts = Counts()
         self._began = time.time()
         self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
@@ -109,6 +113,8 @@ class Job:
         counts = pipeline.counts
         if pipeline.stopping:
             raise Preempted(STOPPED)
+        if self._with_report:
+            self._write_report()
         self._output.commit()
         missed = counts.failed + counts.unscored
         if missed:
@@ -210,6 +216,26 @@ class Job:
             self.store.write_views(replace=self._files)
         except OSError as error:  # a full disk; the journal is whole, and the next start tries again
             log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
+
+    def _write_report(self) -> None:
+        """Put the report beside the results; `report` says where it is."""
+        assert self.judge is not None
+        try:
+            report = gather(
+                {self._output.name: self.store.output},
+                open_questions(self.config.bench_name, DataCache.of(self.config), bench=self.bench),
+                judge=self.judge.name,
+                baseline=self.config.baseline_model if self.config.mode == "pairwise-baseline" else None,
+                prompt_set=self.judge.prompts.name,
+                references=self.bench.reference_source,
+            )
+            write_report(report, self.store.output / self.bench.name / "report")
+        except Preempted:
+            raise
+        except Exception as error:  # whatever is wrong with the picture, the results are whole and must be committed
+            log.warning("the report could not be written; 'mtbench-ko report' tries again. %r", error)
+        else:
+            self.report = f"{self.results}/report/index.html"
 
     def _write_manifest(self, progress: RunProgress) -> None:
         """Put this run's facts beside those of earlier runs on the same output, once it has any."""

@@ -14,8 +14,8 @@ from mtbench_ko.signals import raise_on_signals
 from mtbench_ko.store import find_output
 
 
-def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
-    """Run one job and return its exit code. Without judging no reference is needed."""
+def work(config: RunConfig, *, generate: bool, judge: bool, report: bool = False) -> int:
+    """Run one job and return its exit code. Without judging no reference is needed. `report`: it ends with one."""
     raise_on_signals()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     bench = load_bench(
@@ -27,11 +27,13 @@ def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
         first_n=config.first_n,
         cache=DataCache.of(config),
     )
-    with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
+    with closing(Job(config, bench, find_output(config), generate=generate, judge=judge, report=report)) as job:
         code = job.run()
         if config.dry_run:
             return code
         if judge:
             click.echo(render(job.scoreboard(), "table"), nl=False)
         click.echo(f"results: {job.results}", err=True)
+        if job.report:
+            click.echo(f"report: {job.report}", err=True)
     return code

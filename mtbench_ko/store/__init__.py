@@ -13,6 +13,7 @@ from mtbench_ko.store.views import (
     failures_path,
     foreign_answers,
     judgment_path,
+    read_answers,
     saved_answers,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "foreign_answers",
     "judgment_path",
     "pull",
+    "read_answers",
     "readable",
     "saved_answers",
     "update_manifest",
