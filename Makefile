@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TORCH  := torch==2.13.0+cpu
 # PyTorch's builds without CUDA are not on PyPI; asked only when no other index has them.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-DEBS   := python3-venv python3-dev g++ git iproute2 util-linux libnuma1 \
+DEBS   := python3-venv python3-dev g++ git iproute2 util-linux libnuma1 chromium \
           slurmctld slurmd slurm-client munge shellcheck
 
 DEMO_MODEL := .cache/demo/gemma-3-270m

@@ -107,6 +107,7 @@ class RunConfig(ModelSettings):
     flush_seconds: float = setting(5.0, "storage", "Longest time between two parts sent to an s3:// output.", gt=0)
     single_writer: bool = setting(False, "storage", "Go on with a store that cannot keep a second writer out.")
     ray_address: str | None = setting(None, "output", "Address of a Ray cluster; default: RAY_ADDRESS, else our own.")
+    no_report: bool = setting(False, "report", "Leave out the report that a run ends with.")
     dry_run: bool = setting(False, "output", "Show what would run, and stop.")
 
     @field_validator("openai_api_key", "judge_api_key")

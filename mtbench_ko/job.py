@@ -10,7 +10,7 @@ from itertools import chain
 from statistics import mean
 from typing import Any
 
-from mtbench_ko.bench import Bench
+from mtbench_ko.bench import Bench, DataCache
 from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
 from mtbench_ko.errors import INCOMPLETE, Preempted, UsageError, first_error
@@ -30,7 +30,7 @@ from mtbench_ko.plan import (
 )
 from mtbench_ko.pools import Pools
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.report import Scoreboard, read_scoreboard
+from mtbench_ko.report import Scoreboard, gather, open_questions, read_scoreboard, write_report
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
 from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
@@ -46,7 +46,9 @@ class Job:
         UsageError: from the constructor, for whatever is wrong with settings or input files.
     """
 
-    def __init__(self, config: RunConfig, bench: Bench, output: Output, *, generate: bool, judge: bool) -> None:
+    def __init__(
+        self, config: RunConfig, bench: Bench, output: Output, *, generate: bool, judge: bool, report: bool = False
+    ) -> None:
         self.config = config
         self.bench = bench
         self.contestants = find_contestants(config) if generate else []
@@ -64,6 +66,8 @@ class Job:
         self.contestants.sort(key=lambda contestant: contestant.shares(self.judge_weights))
         self.plan = Plan()
         self.timeline = Timeline()
+        self.report: str | None = None
+        self._with_report = report
         self._counts = Counts()
         self._began = time.time()
         self._judgments_due = 0.0
@@ -117,6 +121,8 @@ class Job:
         counts = pipeline.counts
         if pipeline.stopping:
             raise Preempted(STOPPED)
+        if self._with_report:
+            self._write_report()
         self._output.commit()
         missed = counts.failed + counts.unscored
         if missed:
@@ -237,6 +243,26 @@ class Job:
             log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
         if due:  # at most 2 % of the time goes into files that grow with the number of models
             self._judgments_due = time.monotonic() + 50 * (time.monotonic() - began)
+
+    def _write_report(self) -> None:
+        """Put the report beside the results; `report` says where it is."""
+        assert self.judge is not None
+        try:
+            report = gather(
+                {self._output.name: self.store.output},
+                open_questions(self.config.bench_name, DataCache.of(self.config), bench=self.bench),
+                judge=self.judge.name,
+                baseline=self.config.baseline_model if self.config.mode == "pairwise-baseline" else None,
+                prompt_set=self.judge.prompts.name,
+                references=self.bench.reference_source,
+            )
+            write_report(report, self.store.output / self.bench.name / "report")
+        except Preempted:
+            raise
+        except Exception as error:  # whatever is wrong with the picture, the results are whole and must be committed
+            log.warning("the report could not be written; 'mtbench-ko report' tries again. %r", error)
+        else:
+            self.report = f"{self.results}/report/index.html"
 
     def _write_manifest(self, progress: RunProgress) -> None:
         """Put this run's facts beside those of earlier runs on the same output, once it has any."""

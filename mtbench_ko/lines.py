@@ -103,6 +103,20 @@ class PairLine(_JudgedLine):
     m1_score: float | None = None
 
 
+class JudgmentText(JudgmentLine):
+    """A judgment with what the judge said; `reason` says why it is unscored."""
+
+    judgment: str | None = None
+    reason: str | None = None
+
+
+class PairText(PairLine):
+    """A pair with what the judge said in both games: game 1 shows model_1 first, game 2 model_2."""
+
+    g1_judgment: str | None = None
+    g2_judgment: str | None = None
+
+
 def winner(score_1: float, score_2: float) -> Winner:
     """Which of two ratings is higher, a tie within FastChat's 0.1."""
     if abs(score_1 - score_2) <= TIE_DELTA + 1e-9:  # 1.1 and 1.0 differ by 0.1, whatever floats say

@@ -55,7 +55,7 @@ def judge_endpoint() -> Iterator[FakeOpenAI]:
 
 
 class Program:
-    """The installed `mtbench-ko`, in a clean environment without hub access."""
+    """The installed `mtbench-ko`, in a clean environment without hub access; without reports, which take seconds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,6 +66,7 @@ class Program:
         } | {
             "HF_HUB_OFFLINE": "1",
             "PYTHONUNBUFFERED": "1",
+            "MTBENCH_KO_NO_REPORT": "1",
             "MTBENCH_KO_DATA_CACHE": str(folder / "data-cache"),
             "MTBENCH_KO_DATA_MIRROR": str(folder / "no-mirror"),
         }

@@ -38,12 +38,16 @@ def test_run_lies_in_the_bucket_verified_and_is_read_from_there(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, url: str, tmp_path: Path
 ) -> None:
     command = ["run", *arguments(model_endpoint, judge_endpoint), "--output", url]
-    result = program(*command)
+    result = program(*command, env={"MTBENCH_KO_NO_REPORT": "0"})
     assert result.returncode == 0, result.stderr
     assert f"results: {url}/{BENCH}" in result.stderr
-    assert "is committed and verified: 3 files" in sync(program, url, "status")
+    assert f"report: {url}/{BENCH}/report/index.html" in result.stderr
+    assert "is committed and verified: 9 files" in sync(program, url, "status")  # 3, the page, 4 charts, scores.csv
     shown = program("show", "--bench-name", BENCH, "--output", url, "--format", "json")
     assert json.loads(shown.stdout)["models"]["model"]["counts"]["scored"] == 32
+    reported = program("report", "--bench-name", BENCH, "--output", url)
+    assert reported.stdout == f"report/{BENCH}/index.html\n", reported.stderr
+    assert (tmp_path / "report" / BENCH / "index.html").exists()
     assert pulled(program, url, tmp_path / "pulled") == {"turns": 32, "scored": 32}
     manifest = json.loads((tmp_path / "pulled" / BENCH / "manifest.json").read_text())
     assert manifest["runs"][0]["counts"]["scored"] == 32
@@ -56,7 +60,7 @@ def test_run_lies_in_the_bucket_verified_and_is_read_from_there(
     assert program(*command, "--model-id", "second").returncode == 0
     both = program("show", "--bench-name", BENCH, "--output", url, "--format", "json")
     assert set(json.loads(both.stdout)["models"]) == {"model", "second"}
-    assert "is committed and verified: 4 files" in sync(program, url, "status")
+    assert "is committed and verified: 10 files" in sync(program, url, "status")
 
 
 def test_killed_run_goes_on_from_the_bucket_alone(

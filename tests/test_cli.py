@@ -14,12 +14,12 @@ from mtbench_ko.cli import cli
 from mtbench_ko.cli.options import read_config, settings
 from mtbench_ko.config import RunConfig, load_config, read_key
 
-HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy"}
+HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy", "matplotlib", "jinja2"}
 
 
 def test_help_loads_nothing_heavy() -> None:
     probe = "import sys, mtbench_ko.cli as c; c.cli.main(['{}', '--help'], standalone_mode=False); print(*sys.modules)"
-    for name in ("run", "generate", "judge", "show"):
+    for name in ("run", "generate", "judge", "show", "report"):
         modules = subprocess.run(
             [sys.executable, "-c", probe.format(name)], text=True, capture_output=True, check=True
         ).stdout.split()
@@ -86,7 +86,7 @@ def test_literal_key_from_the_environment_stays_there() -> None:
     assert config.judge_api_key == "env:MTBENCH_KO_JUDGE_API_KEY"
 
 
-@pytest.mark.parametrize("command", ["run", "generate", "judge", "show"])
+@pytest.mark.parametrize("command", ["run", "generate", "judge", "show", "report"])
 def test_every_setting_of_a_command_is_explained(command: str) -> None:
     group = cli.get_command(click.Context(cli), command)
     assert group is not None

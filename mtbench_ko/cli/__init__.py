@@ -9,10 +9,11 @@ from mtbench_ko import __version__
 from mtbench_ko.errors import MtBenchError
 
 _COMMANDS = {
-    "run": "generate, judge and show as one streaming job",
+    "run": "generate, judge, show and report as one streaming job",
     "generate": "answers from local weights or an endpoint",
     "judge": "grade answers that lie in an output",
     "show": "the table of scores",
+    "report": "one HTML file that shows everything, charts, scores.csv",
     "data": "question sets: list, fetch, check",
     "sync": "a run directory against object storage",
     "doctor": "check everything that a run needs, before GPU hours are spent",

@@ -14,12 +14,12 @@ from mtbench_ko.signals import raise_on_signals
 from mtbench_ko.store import find_output
 
 
-def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
-    """Run one job and return its exit code."""
+def work(config: RunConfig, *, generate: bool, judge: bool, report: bool = False) -> int:
+    """Run one job and return its exit code. `report`: it ends with one."""
     raise_on_signals()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     bench = bench_of(config, judged=judge)
-    with closing(Job(config, bench, find_output(config), generate=generate, judge=judge)) as job:
+    with closing(Job(config, bench, find_output(config), generate=generate, judge=judge, report=report)) as job:
         click.echo(f"output: {job.results}", err=True)
         code = job.run()
         if config.dry_run:
@@ -27,4 +27,6 @@ def work(config: RunConfig, *, generate: bool, judge: bool) -> int:
         if judge:
             click.echo(render(job.scoreboard(), "table"), nl=False)
         click.echo(f"results: {job.results}", err=True)
+        if job.report:
+            click.echo(f"report: {job.report}", err=True)
     return code

@@ -26,6 +26,10 @@ from mtbench_ko.stats import (
 )
 
 
+class NothingJudged(UsageError):
+    """There are no judgments of what was asked for."""
+
+
 @dataclass(frozen=True)
 class Scoreboard:
     """What one judge, or a panel of them, found in one mode, with one prompt set and one source of references.
@@ -110,8 +114,9 @@ def read_scoreboard(
         language_penalty: "komt" takes the root of the scores of answers that are not in Korean.
 
     Raises:
-        UsageError: unreadable, not files of that mode, the same answers in two of them, nothing to show, nothing of
-            the baseline, or no answers for the penalty.
+        NothingJudged: nothing to show.
+        UsageError: unreadable, not files of that mode, the same answers in two of them, nothing of the baseline, or
+            no answers for the penalty.
     """
     single = mode == "single"
     kind = "judgment" if single else "game"
@@ -134,7 +139,7 @@ def read_scoreboard(
         if (wanted is None or wanted >= item.models) and (single or baseline is None or baseline in item.models)
     ]
     if not chosen and not lost:
-        raise UsageError(f"{', '.join(map(str, paths))}: no judgments{' of ' + ', '.join(models) if models else ''}")
+        raise NothingJudged(f"{', '.join(map(str, paths))}: no judgments{' of ' + ', '.join(models) if models else ''}")
     frame = rows.frame(chosen, single, categories)
     lost_frame = rows.lost_frame(lost, categories)
     about = made._replace(judge=" + ".join(judges))

@@ -25,7 +25,13 @@ class Sheet:
 def sheets(board: Scoreboard, language: Language) -> list[Sheet]:
     """The sheets that have something to show, the scores first."""
     say = partial(_say, language)
-    makers = (_scores, _categories, _versus, _judges, _agreement, _positions, _references, _language)
+    return [*_scores(board, say), *_categories(board, say), *further_sheets(board, language)]
+
+
+def further_sheets(board: Scoreboard, language: Language) -> list[Sheet]:
+    """Those beside the scores and the categories."""
+    say = partial(_say, language)
+    makers = (_versus, _judges, _agreement, _positions, _references, _language)
     return [sheet for make in makers for sheet in make(board, say)]
 
 
@@ -41,18 +47,27 @@ def _scores(board: Scoreboard, say: Say) -> Iterator[Sheet]:
     facts += [say("without {} flawed questions", len(board.excluded))] if board.excluded else []
     single = board.mode == "single"
     title = f"{board.bench or say('single-answer grading' if single else 'pairwise comparison')}: {', '.join(facts)}"
-    remarks = []
-    if board.smallest_difference is not None:
-        remarks.append(say(SMALLEST, f"{board.smallest_difference:.2f}"))
-    if board.constant is not None:
-        remarks.append(say(CONSTANT, board.judge, f"{board.constant:g}"))
     names = ["turn 1", "turn 2", "average", "95 % interval"] if single else _PAIR_COLUMNS
     header = [say(name) for name in ("rank", *names, *COUNTS) if single or name != "rank"]
     rows = [
         [model, *(_grades(scores) if isinstance(scores, ModelScores) else _wins(scores)), *_counted(scores.counts)]
         for model, scores in board.models.items()
     ]
-    yield Sheet(title, [say("model"), *header], rows, remarks)
+    yield Sheet(title, [say("model"), *header], rows, _remarks(board, say))
+
+
+def remarks(board: Scoreboard, language: Language) -> list[str]:
+    """What stands below the scores."""
+    return _remarks(board, partial(_say, language))
+
+
+def _remarks(board: Scoreboard, say: Say) -> list[str]:
+    told = []
+    if board.smallest_difference is not None:
+        told.append(say(SMALLEST, f"{board.smallest_difference:.2f}"))
+    if board.constant is not None:
+        told.append(say(CONSTANT, board.judge, f"{board.constant:g}"))
+    return told
 
 
 _PAIR_COLUMNS = ["win", "loss", "tie", "win rate", "loss rate", "adjusted", "95 % interval", "rating", "95 % interval"]

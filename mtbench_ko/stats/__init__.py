@@ -16,7 +16,7 @@ from mtbench_ko.stats.pairs import PairScores, score_pairs
 from mtbench_ko.stats.positions import PositionBias, position_bias
 from mtbench_ko.stats.ratings import Rating
 from mtbench_ko.stats.references import Change, ReferenceEffect, reference_effect
-from mtbench_ko.stats.scores import ModelScores, Scores, SingleScores, score_models
+from mtbench_ko.stats.scores import ModelScores, Scores, SingleScores, compare_models, score_models
 
 __all__ = [
     "Agreement",
@@ -36,6 +36,7 @@ __all__ = [
     "agreement",
     "check_answer",
     "check_text",
+    "compare_models",
     "komt_penalty",
     "panel",
     "position_bias",

@@ -116,6 +116,14 @@ def score_models(
     return SingleScores(ordered, smallest_difference(pairs), _constant(judgments))
 
 
+def compare_models(judgments: pd.DataFrame) -> dict[str, dict[str, Difference]]:
+    """Every model's difference to every other: baseline -> model -> difference. `judgments` as in `score_models`."""
+    models = sorted(judgments.loc[judgments["score"] != UNSCORED, "model"].unique())
+    cells = Cells(models, _tally(judgments[judgments["model"].isin(models)], judgments.iloc[:0], models).means)
+    pairs = compare_all(cells)
+    return {model: compare_to(model, cells, pairs) for model in models}
+
+
 @dataclass(frozen=True)
 class _Tally:
     """Of some judgments, by model, question and turn."""

@@ -22,6 +22,7 @@ from mtbench_ko.store.views import (
     failures_path,
     foreign_answers,
     judgment_path,
+    read_answers,
     saved_answers,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "judgment_path",
     "probe_output",
     "pull",
+    "read_answers",
     "readable",
     "saved_answers",
     "spool_folder",

@@ -101,7 +101,14 @@ SavedAnswer = tuple[str, int, int, list[str]]
 
 
 def saved_answers(output: Path, bench: str, models: Sequence[str] | None) -> Iterator[SavedAnswer]:
-    """Yield the answers of every answer file, ours or FastChat's; of all models, or of `models`.
+    """Yield the answers of every answer file, of all models or of `models`. Raises UsageError as `read_answers`."""
+    for model, answer in read_answers(output, bench, models):
+        for choice in answer.choices:
+            yield model, answer.question_id, choice.index, choice.turns
+
+
+def read_answers(output: Path, bench: str, models: Sequence[str] | None) -> Iterator[tuple[str, Answer]]:
+    """Yield the lines of every answer file, ours or FastChat's, each with its model; of all models, or of `models`.
 
     The file's stem names the model, as in FastChat.
 
@@ -118,8 +125,7 @@ def saved_answers(output: Path, bench: str, models: Sequence[str] | None) -> Ite
             if file_name(model) != path.stem:
                 log.warning("%s:%d: model_id is '%s'; taken as '%s', the file's name", path, number, model, path.stem)
                 model = path.stem
-            for choice in answer.choices:
-                yield model, answer.question_id, choice.index, choice.turns
+            yield model, answer
 
 
 def foreign_answers(path: Path, model: str, knows: Callable[[str], bool]) -> list[Answer]:

@@ -1,0 +1,42 @@
+"""A scoreboard as a file for spreadsheets."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from mtbench_ko.report.judgments import Scoreboard
+
+_COUNTS = ("scored", "unscored", "failed")
+_RATES = ("win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def scores_csv(board: Scoreboard) -> str:
+    """One row for each model over all categories ("all"), and one for each category."""
+    single = board.mode == "single"
+    columns = ["rank", "turn_1", "turn_2", "average", "ci_low", "ci_high"] if single else list(_RATES)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(["model", "category", *columns, *_COUNTS])
+    for model, category, scores in _rows(board):
+        values = _grades(scores) if single else [getattr(scores, name) for name in _RATES]
+        writer.writerow([_safe(model), _safe(category), *values, *(scores.counts[name] for name in _COUNTS)])
+    return stream.getvalue()
+
+
+def _rows(board: Scoreboard) -> Iterator[tuple[str, str, Any]]:
+    for model, scores in board.models.items():
+        yield model, "all", scores
+        for category, of_category in scores.categories.items():
+            yield model, category, of_category
+
+
+def _grades(scores: Any) -> list[Any]:
+    low, high = scores.ci["average"] or ("", "")
+    return [getattr(scores, "rank", ""), scores.turn_1, scores.turn_2, scores.average, low, high]
+
+
+def _safe(name: str) -> str:
+    """A name that a spreadsheet would run as a formula gets a leading apostrophe."""
+    return f"'{name}" if name.startswith(_FORMULA) else name
