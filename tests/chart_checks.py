@@ -94,7 +94,10 @@ def _jobs(objects: list[Object]) -> Iterator[str]:
         if spec["completionMode"] == "Indexed":
             services = {service["metadata"]["name"]: service["spec"] for service in of_kind(objects, "Service")}
             service: Any = services.get(pod.get("subdomain"), {"clusterIP": "", "selector": {"": ""}})
-            if service["clusterIP"] != "None" or not service["selector"].items() <= template["metadata"]["labels"].items():
+            if (
+                service["clusterIP"] != "None"
+                or not service["selector"].items() <= template["metadata"]["labels"].items()
+            ):
                 yield "no headless Service gives the pods their names"
 
 

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from charts import Object
+from charts import Object, containers, of_kind
 from conftest import REPOSITORY
 
 BASE, LIGHT = "localhost/mtbench-base:bookworm", "localhost/mtbench-ko:test"
@@ -68,7 +69,7 @@ def make_base(folder: Path) -> None:
 
 
 def build(context: Path, target: str, image: str, ca: Path, *options: str) -> None:
-    """Build `target` of the Dockerfile in `context` on the local base; unchanged layers are taken from the last build."""
+    """Build `target` of the Dockerfile in `context` on the local base; layers that did not change are kept."""
     command = ["buildah", "bud", "--isolation", "chroot", "--pull-never", "--layers", "--target", target, "-t", image]
     command += ["--build-arg", f"PYTHON_IMAGE={BASE}", "--secret", f"id=ca,src={ca}", *options]
     built = subprocess.run(["nice", *command, context], text=True, capture_output=True)
@@ -76,22 +77,33 @@ def build(context: Path, target: str, image: str, ca: Path, *options: str) -> No
 
 
 def as_pod(objects: list[Object], name: str, image: str = LIGHT) -> str:
-    """What podman runs of rendered objects: ConfigMaps, claims, and the Job's or RayJob's pod under `name`."""
+    """What podman runs of rendered objects: ConfigMaps, claims, and the Job's pod under `name`.
+
+    Podman keeps each emptyDir as a volume of that name, which here is the pod's own, and mounts /dev/shm itself.
+    """
     kept = [found for found in objects if found["kind"] in ("ConfigMap", "PersistentVolumeClaim")]
-    job = next(found for found in objects if found["kind"] == "Job")
-    template = job["spec"]["template"]
-    for container in [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]:
+    kept = [found for found in kept if not volume(found["metadata"]["name"]).exists()]
+    template = deepcopy(next(found for found in objects if found["kind"] == "Job")["spec"]["template"])
+    spec = template["spec"]
+    spec["volumes"] = [source for source in spec["volumes"] if source["name"] != "shm"]
+    for container in containers(spec):
         container |= {"image": image, "imagePullPolicy": "Never"}
+        container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "shm"]
+        for mount in container["volumeMounts"]:
+            mount["name"] = f"{name}-{mount['name']}"
+    for source in spec["volumes"]:
+        source["name"] = f"{name}-{source['name']}"
     metadata = {"name": name, "labels": template["metadata"]["labels"]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
-    return yaml.safe_dump_all([*kept, pod])
+    return yaml.safe_dump_all([*kept, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}])
 
 
 class Pod:
     """A pod of the chart that podman runs; its one container is `<name>-mtbench-ko`."""
 
     def __init__(self, objects: list[Object], name: str, network: str) -> None:
+        self.name = name
         self.container = f"{name}-mtbench-ko"
+        self._config_maps = [found["metadata"]["name"] for found in of_kind(objects, "ConfigMap")]
         podman("play", "kube", "--network", network, "-", text=as_pod(objects, name))
 
     def running(self) -> bool:
@@ -106,6 +118,11 @@ class Pod:
     def logs(self) -> str:
         result = podman("logs", self.container)
         return result.stdout + result.stderr
+
+    def remove(self) -> None:
+        """Delete the pod; its claims stay."""
+        podman("pod", "rm", "-f", self.name)
+        podman("volume", "rm", *self._config_maps)
 
     def inspect(self) -> Any:
         return json.loads(podman("inspect", self.container).stdout)[0]
@@ -129,5 +146,6 @@ def cluster(name: str, secrets: dict[str, dict[str, str]]) -> Iterator[None]:
 
 
 def volume(name: str) -> Path:
-    """Where the volume of a claim lies on this machine."""
-    return Path(podman("volume", "inspect", "-f", "{{.Mountpoint}}", name).stdout.strip())
+    """Where the volume of a claim lies on this machine, if it exists."""
+    volumes = podman("volume", "ls", "--format", "{{.Name}} {{.Mountpoint}}").stdout.splitlines()
+    return Path(dict(line.split(" ", 1) for line in volumes).get(name, "/nowhere"))

@@ -136,7 +136,11 @@ def test_readme_explains_every_value() -> None:
 
 @pytest.mark.parametrize("mode", ["job", "indexed", "rayjob"])
 def test_no_secret_is_rendered_but_in_secrets(mode: str) -> None:
-    keys = {"OPENAI_API_KEY": CANARY, "HF_TOKEN": f"{CANARY}-hub", "AWS_SECRET_ACCESS_KEY": {"secretName": "s3", "secretKey": "k"}}
+    keys = {
+        "OPENAI_API_KEY": CANARY,
+        "HF_TOKEN": f"{CANARY}-hub",
+        "AWS_SECRET_ACCESS_KEY": {"secretName": "s3", "secretKey": "k"},
+    }
     objects = render(LATEST, values={"mode": mode, "keys": keys})
     open_objects = [found for found in objects if found["kind"] != "Secret"]
     assert "canary" not in yaml.safe_dump(open_objects)
@@ -191,6 +195,9 @@ def test_helm_test_runs_doctor_with_the_settings_of_the_job() -> None:
     objects = render(LATEST, scenario("single-gpu"))
     (test,) = of_kind(objects, "Pod")
     assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    (doctor,), (worker,) = test["spec"]["containers"], of_kind(objects, "Job")[0]["spec"]["template"]["spec"]["containers"]
+    (doctor,), (worker,) = (
+        test["spec"]["containers"],
+        of_kind(objects, "Job")[0]["spec"]["template"]["spec"]["containers"],
+    )
     assert doctor["args"] == ["doctor", *worker["args"][1:]]
     assert all(doctor[part] == worker[part] for part in ("image", "env", "resources", "volumeMounts"))

@@ -1,8 +1,8 @@
 """One pod of an Indexed Job that is a Ray cluster: index 0 is the head and runs the program, the others lend GPUs.
 
-Workers hold a line to the head. When the head has ended for good (exit code 0, 2, 3 or 4) it says so there, and they exit
-with 0. When the line breaks without a word, the head was lost or goes to be tried again, and they join the next one: a
-worker that had exited with 0 would never be started again. Usage: ray_pod.py COMMAND...
+Workers hold a line to the head. When the head has ended for good (exit code 0, 2, 3 or 4) it says so there, and they
+exit with 0. When the line breaks without a word, the head was lost or will be tried again, and they join the next
+one: a worker that had exited with 0 would never be started again. Usage: ray_pod.py COMMAND...
 """
 
 import os

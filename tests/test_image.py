@@ -1,0 +1,146 @@
+"""The light image, and pods of the chart really run: as uid 10001, read-only, stopped, resumed, without leaks."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import s3_server
+import yaml
+from charts import HELMS, Object, render
+from conftest import REPOSITORY
+from containers import CA_BUNDLE, LIGHT, Pod, build, cluster, make_base, need_containers, podman, volume
+from fake_openai import FakeOpenAI
+from run_checks import BENCH, check_run
+from s3_server import S3Server
+
+CANARY = "canary-7c2e91d4"
+KEY = f"sk-{CANARY}"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The light image of this tree, built beside secrets that lie about and with one for the build."""
+    need_containers()
+    if not HELMS[-1].exists():
+        pytest.skip("needs the helms of 'make helm' (npm)")
+    context = tmp_path_factory.mktemp("context")
+    for name in ("mtbench_ko", "data", "requirements"):
+        shutil.copytree(REPOSITORY / name, context / name)
+    for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(REPOSITORY / name, context / name)
+    (context / ".env").write_text(f"OPENAI_API_KEY={KEY}")
+    (context / "outputs").mkdir()
+    (context / "outputs" / "key.txt").write_text(KEY)
+    ca = context / "outputs" / "ca.pem"
+    ca.write_text(f"{CA_BUNDLE.read_text()}\n# {CANARY}\n")
+    make_base(context / "outputs")
+    build(context, "light", LIGHT, ca)
+    return LIGHT
+
+
+@pytest.fixture
+def name(image: str) -> Iterator[str]:
+    """A name of the test's own, with a Secret `<name>-keys`."""
+    name = f"mtb-{os.urandom(4).hex()}"
+    with cluster(name, {"keys": {"judge": KEY, "s3-id": s3_server.KEY, "s3-secret": s3_server.SECRET}}):
+        yield name
+
+
+def values(name: str, model: FakeOpenAI, judge: FakeOpenAI) -> Object:
+    """Values of the chart for endpoints on this machine."""
+    config = {
+        "bench_name": BENCH, "model": "org/model", "openai_api_base": model.url, "judge_model": "judge",
+        "judge_api_base": judge.url, "judge_api_key": "env:JUDGE_KEY", "parallel": 4, "judge_parallel": 4,
+    }  # fmt: skip
+    keys = {"JUDGE_KEY": {"secretName": f"{name}-keys", "secretKey": "judge"}}
+    sizes = {"shmSize": "256Mi", "tmpSize": "1Gi", "resources": {"limits": {"memory": "4Gi"}}}
+    return {"fullnameOverride": name, "gpu": {"count": 0}, "config": config, "keys": keys, **sizes}
+
+
+def process_titles() -> set[bytes]:
+    titles = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            titles.add(entry.read_bytes())
+        except OSError:
+            continue
+    return titles
+
+
+def test_image_is_small_and_no_secret_is_in_a_layer(image: str, tmp_path: Path) -> None:
+    inspected = json.loads(podman("image", "inspect", image).stdout)[0]
+    assert inspected["Size"] <= 900e6
+    assert (inspected["User"], inspected["Config"]["Entrypoint"]) == ("10001:10001", ["mtbench-ko"])
+    assert inspected["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    podman("save", "-q", "--format", "docker-dir", "-o", tmp_path / "saved", image)
+    needle, seen = CANARY.encode(), 0
+    for file in (tmp_path / "saved").iterdir():
+        tail = b""
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 22):
+                assert needle not in tail + chunk, file
+                tail, seen = chunk[-len(needle) :], seen + len(chunk)
+    assert seen > inspected["Size"] * 0.9  # uncompressed: what is there would have been found
+
+
+def test_program_runs_read_only_without_network_capabilities_or_a_known_user(image: str) -> None:
+    shut = ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL"]
+    shut += ["--security-opt", "no-new-privileges", "--passwd=false"]
+    assert "Exit codes" in podman("run", "--rm", *shut, image, "--help").stdout
+    status = podman("run", "--rm", *shut, "--entrypoint", "cat", image, "/proc/self/status").stdout
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["Uid"].split() == ["10001"] * 4
+    assert (int(fields["CapEff"], 16), int(fields["CapBnd"], 16), fields["NoNewPrivs"]) == (0, 0, "1")
+    refused = podman("run", "--rm", *shut, image, "judge", "--bench-name", "unheard_of", check=False)
+    assert (refused.returncode, "unknown bench 'unheard_of'" in refused.stderr) == (2, True)
+
+
+def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
+    name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
+) -> None:
+    model_endpoint.latency = 1.0
+    objects = render(HELMS[-1], values=values(name, model_endpoint, judge_endpoint))
+    first = Pod(objects, f"{name}-1", network="host")
+    while len(judge_endpoint.requests) < 4 and first.running():
+        time.sleep(0.1)
+    titles = process_titles()
+    first.terminate()
+    began = time.monotonic()
+    assert first.wait() == 75, first.logs()
+    assert time.monotonic() - began < 120  # terminationGracePeriodSeconds
+    assert first.inspect()["HostConfig"]["ReadonlyRootfs"]
+    model_endpoint.latency = 0
+    first.remove()
+
+    second = Pod(objects, f"{name}-2", network="host")
+    assert second.wait() == 0, second.logs()
+    output = volume(f"{name}-output")
+    assert check_run(output, BENCH, questions=16) == {"turns": 32, "scored": 32}
+    assert {file.stat().st_uid for file in output.rglob("*")} == {10001}
+    assert {request["authorization"] for request in judge_endpoint.requests} == {f"Bearer {KEY}"}
+
+    assert any(b"/etc/mtbench-ko/run.yaml" in title for title in titles)
+    assert [title for title in titles if CANARY.encode() in title] == []
+    assert CANARY not in second.logs()
+    assert [file for file in output.rglob("*") if file.is_file() and CANARY.encode() in file.read_bytes()] == []
+
+
+def test_pod_writes_into_the_bucket(
+    name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, s3: S3Server, bucket: str
+) -> None:
+    given = values(name, model_endpoint, judge_endpoint)
+    given["output"] = {"url": f"s3://{bucket}/run"}
+    given["config"]["s3_endpoint_url"] = s3.url
+    for variable, key in (("AWS_ACCESS_KEY_ID", "s3-id"), ("AWS_SECRET_ACCESS_KEY", "s3-secret")):
+        given["keys"][variable] = {"secretName": f"{name}-keys", "secretKey": key}
+    given["extraEnv"] = [{"name": "AWS_DEFAULT_REGION", "value": "us-east-1"}]
+    pod = Pod(render(HELMS[-1], values=given), name, network="host")
+    assert pod.wait() == 0, pod.logs()
+    assert f"results: s3://{bucket}/run/{BENCH}" in pod.logs()
+    assert s3_server.SECRET not in pod.logs() + yaml.safe_dump(render(HELMS[-1], values=given))
+    keys = [entry["Key"] for entry in s3.client().list_objects_v2(Bucket=bucket)["Contents"]]
+    assert f"run/{BENCH}/model_judgment/judge_single.jsonl" in keys
