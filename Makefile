@@ -6,7 +6,7 @@ TORCH  := torch==2.13.0+cpu
 # PyTorch's builds without CUDA are not on PyPI; asked only when no other index has them.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 DEBS   := python3-venv python3-dev g++ git iproute2 util-linux libnuma1 \
-  buildah podman runc catatonit netavark aardvark-dns golang-github-containers-common uidmap mmdebstrap
+  buildah podman runc catatonit netavark aardvark-dns iptables golang-github-containers-common uidmap mmdebstrap
 
 DEMO_MODEL := .cache/demo/gemma-3-270m
 MODEL  ?= $(DEMO_MODEL)

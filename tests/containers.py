@@ -76,23 +76,32 @@ def build(context: Path, target: str, image: str, ca: Path, *options: str) -> No
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-4000:]
 
 
-def as_pod(objects: list[Object], name: str, image: str = LIGHT) -> str:
-    """What podman runs of rendered objects: ConfigMaps, claims, and the Job's pod under `name`.
+def as_pod(objects: list[Object], name: str, env: dict[str, str]) -> str:
+    """What podman runs of rendered objects: ConfigMaps, claims, and the Job's pod under `name`, with `env` instead of
+    what a cluster would know of the pod.
 
-    Podman keeps each emptyDir as a volume of that name, which here is the pod's own, and mounts /dev/shm itself.
+    Podman keeps emptyDirs and ConfigMaps as volumes of that name, which here are the pod's own, and mounts /dev/shm.
     """
-    kept = [found for found in objects if found["kind"] in ("ConfigMap", "PersistentVolumeClaim")]
-    kept = [found for found in kept if not volume(found["metadata"]["name"]).exists()]
+    kept = [
+        found for found in of_kind(objects, "PersistentVolumeClaim") if not volume(found["metadata"]["name"]).exists()
+    ]
+    for config in deepcopy(of_kind(objects, "ConfigMap")):
+        config["metadata"]["name"] = f"{name}-{config['metadata']['name']}"
+        kept.append(config)
     template = deepcopy(next(found for found in objects if found["kind"] == "Job")["spec"]["template"])
     spec = template["spec"]
     spec["volumes"] = [source for source in spec["volumes"] if source["name"] != "shm"]
+    for source in spec["volumes"]:
+        source["name"] = f"{name}-{source['name']}"
+        if "configMap" in source:
+            source["configMap"]["name"] = f"{name}-{source['configMap']['name']}"
     for container in containers(spec):
-        container |= {"image": image, "imagePullPolicy": "Never"}
+        container |= {"image": LIGHT, "imagePullPolicy": "Never", "ports": []}  # podman would publish them
+        container["env"] = [variable for variable in container.get("env", []) if variable["name"] not in env]
+        container["env"] += [{"name": key, "value": value} for key, value in env.items()]
         container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "shm"]
         for mount in container["volumeMounts"]:
             mount["name"] = f"{name}-{mount['name']}"
-    for source in spec["volumes"]:
-        source["name"] = f"{name}-{source['name']}"
     metadata = {"name": name, "labels": template["metadata"]["labels"]}
     return yaml.safe_dump_all([*kept, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}])
 
@@ -100,11 +109,9 @@ def as_pod(objects: list[Object], name: str, image: str = LIGHT) -> str:
 class Pod:
     """A pod of the chart that podman runs; its one container is `<name>-mtbench-ko`."""
 
-    def __init__(self, objects: list[Object], name: str, network: str) -> None:
-        self.name = name
+    def __init__(self, objects: list[Object], name: str, *network: str, env: dict[str, str] | None = None) -> None:
         self.container = f"{name}-mtbench-ko"
-        self._config_maps = [found["metadata"]["name"] for found in of_kind(objects, "ConfigMap")]
-        podman("play", "kube", "--network", network, "-", text=as_pod(objects, name))
+        podman("play", "kube", *(network or ("--network", "host")), "-", text=as_pod(objects, name, env or {}))
 
     def running(self) -> bool:
         return podman("inspect", "-f", "{{.State.Running}}", self.container).stdout.strip() == "true"
@@ -118,11 +125,6 @@ class Pod:
     def logs(self) -> str:
         result = podman("logs", self.container)
         return result.stdout + result.stderr
-
-    def remove(self) -> None:
-        """Delete the pod; its claims stay."""
-        podman("pod", "rm", "-f", self.name)
-        podman("volume", "rm", *self._config_maps)
 
     def inspect(self) -> Any:
         return json.loads(podman("inspect", self.container).stdout)[0]

@@ -46,7 +46,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
 def name(image: str) -> Iterator[str]:
     """A name of the test's own, with a Secret `<name>-keys`."""
     name = f"mtb-{os.urandom(4).hex()}"
-    with cluster(name, {"keys": {"judge": KEY, "s3-id": s3_server.KEY, "s3-secret": s3_server.SECRET}}):
+    with cluster(
+        name,
+        {
+            "keys": {
+                "judge": KEY,
+                "s3-id": s3_server.KEY,
+                "s3-secret": s3_server.SECRET,
+                "ray-token": os.urandom(32).hex(),
+            }
+        },
+    ):
         yield name
 
 
@@ -104,7 +114,7 @@ def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
 ) -> None:
     model_endpoint.latency = 1.0
     objects = render(HELMS[-1], values=values(name, model_endpoint, judge_endpoint))
-    first = Pod(objects, f"{name}-1", network="host")
+    first = Pod(objects, f"{name}-1")
     while len(judge_endpoint.requests) < 4 and first.running():
         time.sleep(0.1)
     titles = process_titles()
@@ -114,9 +124,8 @@ def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
     assert time.monotonic() - began < 120  # terminationGracePeriodSeconds
     assert first.inspect()["HostConfig"]["ReadonlyRootfs"]
     model_endpoint.latency = 0
-    first.remove()
 
-    second = Pod(objects, f"{name}-2", network="host")
+    second = Pod(objects, f"{name}-2")
     assert second.wait() == 0, second.logs()
     output = volume(f"{name}-output")
     assert check_run(output, BENCH, questions=16) == {"turns": 32, "scored": 32}
@@ -138,9 +147,72 @@ def test_pod_writes_into_the_bucket(
     for variable, key in (("AWS_ACCESS_KEY_ID", "s3-id"), ("AWS_SECRET_ACCESS_KEY", "s3-secret")):
         given["keys"][variable] = {"secretName": f"{name}-keys", "secretKey": key}
     given["extraEnv"] = [{"name": "AWS_DEFAULT_REGION", "value": "us-east-1"}]
-    pod = Pod(render(HELMS[-1], values=given), name, network="host")
+    pod = Pod(render(HELMS[-1], values=given), name)
     assert pod.wait() == 0, pod.logs()
     assert f"results: s3://{bucket}/run/{BENCH}" in pod.logs()
     assert s3_server.SECRET not in pod.logs() + yaml.safe_dump(render(HELMS[-1], values=given))
     keys = [entry["Key"] for entry in s3.client().list_objects_v2(Bucket=bucket)["Contents"]]
     assert f"run/{BENCH}/model_judgment/judge_single.jsonl" in keys
+
+
+ENDPOINTS = """
+import fake_openai as fake
+from aiohttp import web
+model, judge = fake.FakeOpenAI(latency=1.0), fake.FakeOpenAI(reply=fake.judge_reply)
+app = web.Application()
+app.router.add_post("/model/chat/completions", model.handle)
+app.router.add_post("/judge/chat/completions", judge.handle)
+web.run_app(app, port=8000)
+"""
+
+
+@pytest.fixture
+def network(name: str) -> Iterator[str]:
+    """A network of the test's own, 10.89.77.0/24, with endpoints at .2 that answer after a second."""
+    podman("network", "create", "--subnet", "10.89.77.0/24", name)
+    fakes = ["--network", name, "--ip", "10.89.77.2", "-v", f"{REPOSITORY}/tests:/tests:ro", "-e", "PYTHONPATH=/tests"]
+    podman("run", "-d", "--name", f"{name}-fakes", *fakes, "--entrypoint", "python", LIGHT, "-c", ENDPOINTS)
+    yield name
+    podman("rm", "-f", "-t", "0", f"{name}-fakes")
+    for pod in podman("pod", "ls", "--format", "{{.Name}}").stdout.split():
+        if pod.startswith(name):
+            podman("pod", "rm", "-f", pod)
+    podman("network", "rm", name)
+
+
+@pytest.mark.soak
+def test_pods_of_an_indexed_job_are_one_ray_cluster_and_outlive_their_head(
+    name: str, network: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
+) -> None:
+    given = values(name, model_endpoint, judge_endpoint) | {"mode": "indexed", "nodes": 2}
+    given["rayToken"] = {"secretName": f"{name}-keys", "secretKey": "ray-token"}
+    given["config"] |= {
+        "openai_api_base": "http://10.89.77.2:8000/model",
+        "judge_api_base": "http://10.89.77.2:8000/judge",
+    }
+    objects = render(HELMS[-1], values=given)
+
+    def start(pod: str, index: int) -> Pod:
+        ip = f"10.89.77.{10 + index}"
+        env = {"JOB_NAME": name, "JOB_COMPLETION_INDEX": str(index), "POD_IP": ip, "RAY_HEAD": "10.89.77.10"}
+        return Pod(objects, f"{name}-{pod}", "--network", network, "--ip", ip, env=env)
+
+    head, worker = start("head", 0), start("worker", 1)
+    output = volume(f"{name}-output")
+    journal = output / "_state" / "journal.jsonl"
+    while head.running() and (not journal.exists() or journal.read_bytes().count(b"\n") < 8):
+        time.sleep(0.2)
+    head.terminate()
+    assert head.wait() == 75, head.logs()
+    assert "2 pods are a Ray cluster" in head.logs()
+    assert worker.running()
+    podman("pod", "rm", "-f", f"{name}-head")  # its address is free again
+    head = start("next", 0)
+    assert head.wait() == 0, head.logs()
+    assert "2 pods are a Ray cluster" in head.logs()
+    assert worker.wait() == 0, worker.logs()
+    assert check_run(output, BENCH, questions=16) == {"turns": 32, "scored": 32}
+
+    lonely = start("lonely", 1)
+    lonely.terminate()
+    assert lonely.wait() == 143  # not 0: the Job must start it again
