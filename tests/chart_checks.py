@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from charts import Object, containers, of_kind, pod_specs
+from charts import Object, containers, is_hook, of_kind, pod_specs
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -81,9 +81,9 @@ def _jobs(objects: list[Object]) -> Iterator[str]:
         pod = template["spec"]
         if pod["restartPolicy"] != "Never":
             yield "podFailurePolicy needs restartPolicy Never"
-        if "checksum/config" not in template["metadata"]["annotations"]:
+        if not is_hook(job) and "checksum/config" not in template["metadata"]["annotations"]:
             yield "changed settings would not make another Job"
-        for rule in spec["podFailurePolicy"]["rules"]:
+        for rule in [] if is_hook(job) else spec["podFailurePolicy"]["rules"]:
             codes = rule.get("onExitCodes", {"containerName": pod["containers"][0]["name"], "values": [1]})
             if codes["containerName"] not in {container["name"] for container in pod["containers"]}:
                 yield f"podFailurePolicy names {codes['containerName']}"

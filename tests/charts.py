@@ -38,6 +38,15 @@ def of_kind(objects: list[Object], kind: str) -> list[Object]:
     return [found for found in objects if found["kind"] == kind]
 
 
+def is_hook(found: Object) -> bool:
+    return "helm.sh/hook" in found["metadata"].get("annotations", {})
+
+
+def work(objects: list[Object]) -> Object:
+    """The Job or RayJob that does the work."""
+    return next(found for found in objects if found["kind"] in ("Job", "RayJob") and not is_hook(found))
+
+
 def pod_specs(objects: list[Object]) -> list[tuple[Object, Object]]:
     """Labels and spec of every pod that the objects would become."""
     pods = [(found["metadata"], found["spec"]) for found in of_kind(objects, "Pod")]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from charts import Object, containers, of_kind
+from charts import Object, containers, of_kind, work
 from conftest import REPOSITORY
 
 BASE, LIGHT = "localhost/mtbench-base:bookworm", "localhost/mtbench-ko:test"
@@ -88,7 +88,7 @@ def as_pod(objects: list[Object], name: str, env: dict[str, str]) -> str:
     for config in deepcopy(of_kind(objects, "ConfigMap")):
         config["metadata"]["name"] = f"{name}-{config['metadata']['name']}"
         kept.append(config)
-    template = deepcopy(next(found for found in objects if found["kind"] == "Job")["spec"]["template"])
+    template = deepcopy(work(objects)["spec"]["template"])
     spec = template["spec"]
     spec["volumes"] = [source for source in spec["volumes"] if source["name"] != "shm"]
     for source in spec["volumes"]:

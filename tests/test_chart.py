@@ -2,14 +2,28 @@
 
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from chart_checks import faults
-from charts import CHART, HELMS, SCENARIOS, Object, helm, of_kind, pod_specs, ray_job_schema, render, schema_faults
+from charts import (
+    CHART,
+    HELMS,
+    SCENARIOS,
+    Object,
+    helm,
+    is_hook,
+    of_kind,
+    pod_specs,
+    ray_job_schema,
+    render,
+    schema_faults,
+    work,
+)
 from conftest import REPOSITORY
 
 from mtbench_ko.config import load_config
@@ -68,11 +82,49 @@ def test_rayjob_is_checked_against_kuberays_own_schema() -> None:
     schema = ray_job_schema()
     if schema is None:
         pytest.skip("no KubeRay schema (set MTBENCH_KO_UPSTREAM_DATA)")
-    job = of_kind(render(LATEST, scenario("rayjob")), "RayJob")[0]
+    job = work(render(LATEST, scenario("rayjob")))
     job["spec"]["ttlSecondsAfterFinished"] = "600"
     job["spec"]["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-gpus"] = 0
     job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["resourses"] = {}
     assert len(list(schema.iter_errors(job))) == 3
+
+
+def broken(objects: list[Object], change: Callable[[Object], None]) -> list[Object]:
+    """The objects with one thing wrong in the Job."""
+    changed = deepcopy(objects)
+    change(work(changed))
+    return changed
+
+
+def container(job: Object) -> Object:
+    return job["spec"]["template"]["spec"]["containers"][0]  # type: ignore[no-any-return]
+
+
+BROKEN: dict[str, Callable[[Object], None]] = {
+    "a mount without a volume": lambda job: job["spec"]["template"]["spec"]["volumes"].pop(),
+    "a Secret that nobody makes": lambda job: container(job)["env"][-2]["valueFrom"]["secretKeyRef"].update(name="x"),
+    "a quantity": lambda job: container(job)["resources"]["limits"].update(memory="10Gib"),
+    "half a GPU in the request": lambda job: container(job)["resources"]["requests"].update({"nvidia.com/gpu": 1}),
+    "a pull policy": lambda job: container(job).update(imagePullPolicy="Sometimes"),
+    "a name": lambda job: job["metadata"].update(name="Eval_1"),
+    "a variable twice": lambda job: container(job)["env"].append({"name": "HOME", "value": "/"}),
+    "restarts in place": lambda job: job["spec"]["template"]["spec"].update(restartPolicy="OnFailure"),
+    "exit code 0": lambda job: job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"].update(values=[0, 2]),
+    "a rule for no container": lambda job: job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"].update(
+        containerName="main"
+    ),
+    "pods one after another": lambda job: job["spec"].update(parallelism=1),
+    "no Service for the names": lambda job: job["spec"]["template"]["spec"].update(subdomain="other"),
+    "root": lambda job: job["spec"]["template"]["spec"]["securityContext"].update(runAsNonRoot=False),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_checks_notice_what_schemas_do_not(fault: str) -> None:
+    objects = render(LATEST, scenario("two-nodes"))
+    exist = elsewhere(yaml.safe_load(scenario("two-nodes").read_text()))
+    assert faults(objects, exist) == []
+    assert faults(broken(objects, BROKEN[fault]), exist) != []
 
 
 WRONG: list[tuple[str, Object]] = [
@@ -151,8 +203,7 @@ def test_no_secret_is_rendered_but_in_secrets(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["job", "indexed", "rayjob"])
 def test_job_is_another_one_when_and_only_when_its_pods_change(mode: str) -> None:
     def name(**values: Any) -> str:
-        objects = render(LATEST, values={"mode": mode} | values)
-        return str(of_kind(objects, "RayJob" if mode == "rayjob" else "Job")[0]["metadata"]["name"])
+        return str(work(render(LATEST, values={"mode": mode} | values))["metadata"]["name"])
 
     first = name()
     changes = [{"config": {"max_new_token": 9}}, {"image": {"tag": "2"}}, {"gpu": {"count": 2}}, {"rerun": "2"}]
@@ -163,7 +214,7 @@ def test_job_is_another_one_when_and_only_when_its_pods_change(mode: str) -> Non
 
 
 def test_exit_codes_and_disruptions_meet_the_right_rule() -> None:
-    spec = of_kind(render(LATEST, scenario("spot")), "Job")[0]["spec"]
+    spec = work(render(LATEST, scenario("spot")))["spec"]
     disruption, final = spec["podFailurePolicy"]["rules"]
     assert (disruption["action"], disruption["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
     assert (final["action"], final["onExitCodes"]["values"]) == ("FailJob", [2, 3, 4])
@@ -176,7 +227,7 @@ def test_exit_codes_and_disruptions_meet_the_right_rule() -> None:
 def test_kueue_finds_its_queue_on_the_job_alone() -> None:
     objects = render(LATEST, scenario("kueue"))
     queue = "kueue.x-k8s.io/queue-name"
-    assert of_kind(objects, "Job")[0]["metadata"]["labels"][queue] == "gpu-queue"
+    assert work(objects)["metadata"]["labels"][queue] == "gpu-queue"
     assert all(queue not in labels for labels, _ in pod_specs(objects))
 
 
@@ -191,13 +242,20 @@ def test_air_gapped_pod_asks_nobody() -> None:
         assert (env["HF_HUB_OFFLINE"], env["TRANSFORMERS_OFFLINE"]) == ("1", "1")
 
 
-def test_helm_test_runs_doctor_with_the_settings_of_the_job() -> None:
-    objects = render(LATEST, scenario("single-gpu"))
-    (test,) = of_kind(objects, "Pod")
-    assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    (doctor,), (worker,) = (
-        test["spec"]["containers"],
-        of_kind(objects, "Job")[0]["spec"]["template"]["spec"]["containers"],
-    )
-    assert doctor["args"] == ["doctor", *worker["args"][1:]]
-    assert all(doctor[part] == worker[part] for part in ("image", "env", "resources", "volumeMounts"))
+@pytest.mark.parametrize("name", ["single-gpu", "two-nodes", "rayjob"])
+def test_helm_test_runs_doctor_with_the_settings_and_on_as_many_pods_as_the_job(name: str) -> None:
+    objects = render(LATEST, scenario(name))
+    (hook,) = (found for found in objects if is_hook(found))
+    pods = hook["spec"].get("completions", 1)
+    (doctor,) = (hook["spec"]["template"]["spec"] if hook["kind"] == "Job" else hook["spec"])["containers"]
+    job = work(objects)["spec"]
+    assert hook["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert doctor["args"] == ["doctor", "--config", "/etc/mtbench-ko/run.yaml"]
+    if name == "rayjob":
+        (group,) = job["rayClusterSpec"]["workerGroupSpecs"]
+        worker, count = group["template"]["spec"]["containers"][0], group["replicas"]
+    else:
+        worker, count = job["template"]["spec"]["containers"][0], job["completions"]
+        assert doctor["env"] == worker["env"]
+    assert pods == count
+    assert all(doctor[part] == worker[part] for part in ("image", "resources", "volumeMounts"))

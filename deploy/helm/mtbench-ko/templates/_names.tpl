@@ -41,8 +41,9 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{/* The component tells these pods from the submitter's and the doctor's, which are no part of the work. */}}
 {{- define "mtbench-ko.podMetadata" -}}
-labels: {{- toYaml (merge (fromYaml (include "mtbench-ko.labels" .)) .Values.podLabels) | nindent 2 }}
+labels: {{- toYaml (merge (fromYaml (include "mtbench-ko.labels" .)) (dict "app.kubernetes.io/component" "work") .Values.podLabels) | nindent 2 }}
 annotations: {{- toYaml (merge (dict "checksum/config" (include "mtbench-ko.settings" . | sha256sum)) .Values.podAnnotations .Values.commonAnnotations) | nindent 2 }}
 {{- end -}}
 
@@ -70,8 +71,4 @@ annotations: {{- toYaml (merge (dict "checksum/config" (include "mtbench-ko.sett
 {{/* The program's run.yaml. */}}
 {{- define "mtbench-ko.settings" -}}
 {{- toYaml (merge (dict "output" (.Values.output.url | default "/output")) .Values.config) -}}
-{{- end -}}
-
-{{- define "mtbench-ko.command" -}}
-{{- toJson (list "mtbench-ko" .Values.command "--config" "/etc/mtbench-ko/run.yaml") -}}
 {{- end -}}
