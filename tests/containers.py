@@ -19,7 +19,8 @@ import yaml
 from charts import Object, containers, of_kind, work
 from conftest import REPOSITORY
 
-BASE, LIGHT = "localhost/mtbench-base:bookworm", "localhost/mtbench-ko:test"
+BASE = "localhost/mtbench-base:bookworm"
+LIGHT, CPU = "localhost/mtbench-ko:test-light", "localhost/mtbench-ko:test-cpu"
 CA_BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap", "catatonit")
 _SHIM = """#!/usr/bin/env python3
@@ -76,7 +77,7 @@ def build(context: Path, target: str, image: str, ca: Path, *options: str) -> No
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-4000:]
 
 
-def as_pod(objects: list[Object], name: str, env: dict[str, str]) -> str:
+def as_pod(objects: list[Object], name: str, image: str, env: dict[str, str]) -> str:
     """What podman runs of rendered objects: ConfigMaps, claims, and the Job's pod under `name`, with `env` instead of
     what a cluster would know of the pod.
 
@@ -96,7 +97,7 @@ def as_pod(objects: list[Object], name: str, env: dict[str, str]) -> str:
         if "configMap" in source:
             source["configMap"]["name"] = f"{name}-{source['configMap']['name']}"
     for container in containers(spec):
-        container |= {"image": LIGHT, "imagePullPolicy": "Never", "ports": []}  # podman would publish them
+        container |= {"image": image, "imagePullPolicy": "Never", "ports": []}  # podman would publish them
         container["env"] = [variable for variable in container.get("env", []) if variable["name"] not in env]
         container["env"] += [{"name": key, "value": value} for key, value in env.items()]
         container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "shm"]
@@ -109,9 +110,16 @@ def as_pod(objects: list[Object], name: str, env: dict[str, str]) -> str:
 class Pod:
     """A pod of the chart that podman runs; its one container is `<name>-mtbench-ko`."""
 
-    def __init__(self, objects: list[Object], name: str, *network: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        objects: list[Object],
+        name: str,
+        *network: str,
+        image: str = LIGHT,
+        env: dict[str, str] | None = None,
+    ) -> None:
         self.container = f"{name}-mtbench-ko"
-        podman("play", "kube", *(network or ("--network", "host")), "-", text=as_pod(objects, name, env or {}))
+        podman("play", "kube", *(network or ("--network", "host")), "-", text=as_pod(objects, name, image, env or {}))
 
     def running(self) -> bool:
         return podman("inspect", "-f", "{{.State.Running}}", self.container).stdout.strip() == "true"

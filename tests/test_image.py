@@ -12,7 +12,7 @@ import s3_server
 import yaml
 from charts import HELMS, Object, render
 from conftest import REPOSITORY
-from containers import CA_BUNDLE, LIGHT, Pod, build, cluster, make_base, need_containers, podman, volume
+from containers import CA_BUNDLE, CPU, LIGHT, Pod, build, cluster, make_base, need_containers, podman, volume
 from fake_openai import FakeOpenAI
 from run_checks import BENCH, check_run
 from s3_server import S3Server
@@ -22,8 +22,8 @@ KEY = f"sk-{CANARY}"
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The light image of this tree, built beside secrets that lie about and with one for the build."""
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This tree as a build sees it, beside secrets that lie about and one that the build is given."""
     need_containers()
     if not HELMS[-1].exists():
         pytest.skip("needs the helms of 'make helm' (npm)")
@@ -35,15 +35,31 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     (context / ".env").write_text(f"OPENAI_API_KEY={KEY}")
     (context / "outputs").mkdir()
     (context / "outputs" / "key.txt").write_text(KEY)
-    ca = context / "outputs" / "ca.pem"
-    ca.write_text(f"{CA_BUNDLE.read_text()}\n# {CANARY}\n")
+    (context / "outputs" / "ca.pem").write_text(f"{CA_BUNDLE.read_text()}\n# {CANARY}\n")
     make_base(context / "outputs")
-    build(context, "light", LIGHT, ca)
+    return context
+
+
+@pytest.fixture(scope="module")
+def image(context: Path) -> str:
+    """The light image."""
+    build(context, "light", LIGHT, context / "outputs" / "ca.pem")
     return LIGHT
 
 
+@pytest.fixture(scope="module")
+def cpu_image(context: Path) -> str:
+    """The image with vLLM for CPU, 4 GB; with the local wheels (PIP_FIND_LINKS) that pip uses here."""
+    options = []
+    if (wheels := Path(os.environ.get("PIP_FIND_LINKS", "/nowhere"))).is_dir():
+        (context / "outputs" / "pip.conf").write_text("[global]\nfind-links = /wheels\n")
+        options = ["-v", f"{wheels}:/wheels:ro", "-v", f"{context}/outputs/pip.conf:/etc/pip.conf:ro"]
+    build(context, "cpu", CPU, context / "outputs" / "ca.pem", *options)
+    return CPU
+
+
 @pytest.fixture
-def name(image: str) -> Iterator[str]:
+def name(context: Path) -> Iterator[str]:
     """A name of the test's own, with a Secret `<name>-keys`."""
     name = f"mtb-{os.urandom(4).hex()}"
     with cluster(
@@ -110,7 +126,7 @@ def test_program_runs_read_only_without_network_capabilities_or_a_known_user(ima
 
 
 def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
-    name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
+    image: str, name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
 ) -> None:
     model_endpoint.latency = 1.0
     objects = render(HELMS[-1], values=values(name, model_endpoint, judge_endpoint))
@@ -139,7 +155,7 @@ def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
 
 
 def test_pod_writes_into_the_bucket(
-    name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, s3: S3Server, bucket: str
+    image: str, name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, s3: S3Server, bucket: str
 ) -> None:
     given = values(name, model_endpoint, judge_endpoint)
     given["output"] = {"url": f"s3://{bucket}/run"}
@@ -167,7 +183,7 @@ web.run_app(app, port=8000)
 
 
 @pytest.fixture
-def network(name: str) -> Iterator[str]:
+def network(image: str, name: str) -> Iterator[str]:
     """A network of the test's own, 10.89.77.0/24, with endpoints at .2 that answer after a second."""
     podman("network", "create", "--subnet", "10.89.77.0/24", name)
     fakes = ["--network", name, "--ip", "10.89.77.2", "-v", f"{REPOSITORY}/tests:/tests:ro", "-e", "PYTHONPATH=/tests"]
@@ -216,3 +232,20 @@ def test_pods_of_an_indexed_job_are_one_ray_cluster_and_outlive_their_head(
     lonely = start("lonely", 1)
     lonely.terminate()
     assert lonely.wait() == 143  # not 0: the Job must start it again
+
+
+@pytest.mark.soak
+def test_cpu_image_evaluates_local_weights_with_no_network_at_all(
+    cpu_image: str, name: str, tiny_models: list[Path]
+) -> None:
+    podman("volume", "create", f"{name}-models")
+    for model in tiny_models:
+        shutil.copytree(model, volume(f"{name}-models") / model.name)
+    config = {"bench_name": BENCH, "first_n": 4, "model_path": ["/models/tiny"], "judge_model_path": "/models/other"}
+    config |= {"max_new_token": 24, "judge_max_tokens": 200, "max_failures": 8}  # random models
+    given = {"fullnameOverride": name, "offline": True, "config": config, "models": {"existingClaim": f"{name}-models"}}
+    given |= {"gpu": {"count": 0}, "resources": {"limits": {"memory": "8Gi"}}}
+    pod = Pod(render(HELMS[-1], values=given), name, "--network", "none", image=cpu_image)
+    assert pod.wait() == 0, pod.logs()
+    assert check_run(volume(f"{name}-output"), BENCH, questions=4)["turns"] == 8
+    assert pod.inspect()["HostConfig"]["ReadonlyRootfs"]
