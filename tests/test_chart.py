@@ -143,6 +143,7 @@ WRONG: list[tuple[str, Object]] = [
     ("submissionMode", {"mode": "rayjob", "rayjob": {"submissionMode": "SidecarMode"}}),
     ("fullnameOverride", {"fullnameOverride": "a-name-that-leaves-no-room-for-the-hash-of-a-job"}),
     ("extraEnv", {"extraEnv": [{"name": "JUDGE_API_KEY", "value": CANARY}]}),
+    ("extraEnv.HTTPS_PROXY", {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://user:password@proxy:3128"}]}),
     ("terminationGracePeriodSeconds", {"terminationGracePeriodSeconds": 30}),
     ("config.num_gpus_per_model", {"gpu": {"count": 4}, "config": {"num_gpus_per_model": 8}}),
 ]

@@ -28,6 +28,8 @@ def settings_schema() -> dict[str, Any]:
             schema = {"type": "string", "pattern": "^(env|file):.+"}
         if name.endswith(("_api_base", "_endpoint_url")):
             schema = {"type": "string", "pattern": NO_PASSWORD}
+        if name == "data_mirror":
+            schema = {"type": "string", "pattern": f"{NO_PASSWORD}|^/"}
         properties[name] = schema
     return {"type": "object", "additionalProperties": False, "properties": properties}
 

@@ -15,7 +15,7 @@
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if and .value (regexMatch "(?i)(key|token|secret|password)" .name) -}}
+{{- if and .value (or (regexMatch "(?i)(key|token|secret|password)" .name) (regexMatch "://[^/]*@" .value)) -}}
 {{- fail (printf "extraEnv.%s: a secret does not belong there; name its place under keys" .name) -}}
 {{- end -}}
 {{- end -}}
