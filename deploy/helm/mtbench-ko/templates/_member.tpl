@@ -17,7 +17,7 @@ env:
     valueFrom: {fieldRef: {fieldPath: status.podIP}}
   - {name: RAY_PODS, value: {{ include "mtbench-ko.pods" $ | quote }}}
   - {name: RAY_HEAD, value: $(JOB_NAME)-0.{{ include "mtbench-ko.fullname" $ }}}
-  - {name: GRACE_SECONDS, value: {{ $.Values.config.grace_seconds | default 30 | quote }}}
+  - {name: GRACE_SECONDS, value: {{ include "mtbench-ko.graceSeconds" $ | quote }}}
   - {name: RAY_AUTH_MODE, value: {{ ternary "token" "disabled" (ne $.Values.rayToken.secretName "") }}}
   {{- with $.Values.rayToken.secretName }}
   - name: RAY_AUTH_TOKEN

@@ -72,3 +72,7 @@ annotations: {{- toYaml (merge (dict "checksum/config" (include "mtbench-ko.sett
 {{- define "mtbench-ko.settings" -}}
 {{- toYaml (merge (dict "output" (.Values.output.url | default "/output")) .Values.config) -}}
 {{- end -}}
+
+{{- define "mtbench-ko.graceSeconds" -}}
+{{- dig "grace_seconds" 30 .Values.config -}}
+{{- end -}}
