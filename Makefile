@@ -5,8 +5,8 @@ BIN    := $(VENV)/bin
 TORCH  := torch==2.13.0+cpu
 # PyTorch's builds without CUDA are not on PyPI; asked only when no other index has them.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-DEBS   := python3-venv python3-dev g++ git iproute2 util-linux libnuma1 \
-  buildah podman runc catatonit netavark aardvark-dns iptables golang-github-containers-common uidmap mmdebstrap
+DEBS   := python3-venv python3-dev g++ git iproute2 util-linux libnuma1
+CONTAINER_DEBS := buildah podman runc catatonit netavark aardvark-dns iptables golang-github-containers-common uidmap mmdebstrap
 
 DEMO_MODEL := .cache/demo/gemma-3-270m
 MODEL  ?= $(DEMO_MODEL)
@@ -19,12 +19,17 @@ OUTPUT ?= outputs/demo
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+define debs
+missing=$$(for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+if [ -z "$$missing" ]; then exit 0; \
+elif ! command -v apt-get >/dev/null; then echo "not Debian or Ubuntu: install the like of $$missing yourself"; \
+elif [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+else echo "some tests will skip; as root: apt-get install $$missing"; fi
+endef
+
 system-packages:  ## what install and the tests need from Debian or Ubuntu (installs only as root)
-	@missing=$$(for p in $(DEBS); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
-	if [ -z "$$missing" ]; then exit 0; \
-	elif ! command -v apt-get >/dev/null; then echo "not Debian or Ubuntu: install the like of $$missing yourself"; \
-	elif [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
-	else echo "some tests will skip; as root: apt-get install $$missing"; fi
+	@$(call debs,$(DEBS))
+	@($(call debs,$(CONTAINER_DEBS))) || echo "the tests that run containers will skip"
 
 install: $(VENV)/.installed  ## .venv with the program, vLLM for CPU, the demo's model and the test tools
 
