@@ -12,7 +12,19 @@ import s3_server
 import yaml
 from charts import HELMS, Object, render
 from conftest import REPOSITORY
-from containers import CA_BUNDLE, CPU, LIGHT, Pod, build, cluster, make_base, need_containers, podman, volume
+from containers import (
+    CA_BUNDLE,
+    CPU,
+    LIGHT,
+    Pod,
+    build,
+    cluster,
+    make_base,
+    need_containers,
+    need_running_containers,
+    podman,
+    volume,
+)
 from fake_openai import FakeOpenAI
 from run_checks import BENCH, check_run
 from s3_server import S3Server
@@ -37,6 +49,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (context / "outputs" / "key.txt").write_text(KEY)
     (context / "outputs" / "ca.pem").write_text(f"{CA_BUNDLE.read_text()}\n# {CANARY}\n")
     make_base(context / "outputs")
+    need_running_containers()
     return context
 
 
