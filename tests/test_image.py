@@ -254,7 +254,7 @@ def test_cpu_image_evaluates_local_weights_with_no_network_at_all(
 ) -> None:
     podman("volume", "create", f"{name}-models")
     for model in tiny_models:
-        shutil.copytree(model, volume(f"{name}-models") / model.name)
+        shutil.copytree(model, volume(f"{name}-models") / model.name, copy_function=shutil.copyfile)
     config = {"bench_name": BENCH, "first_n": 4, "model_path": ["/models/tiny"], "judge_model_path": "/models/other"}
     config |= {"max_new_token": 24, "judge_max_tokens": 200, "max_failures": 8}  # random models
     given = {"fullnameOverride": name, "offline": True, "config": config, "models": {"existingClaim": f"{name}-models"}}
