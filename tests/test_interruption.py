@@ -1,11 +1,12 @@
 """Killed, told to stop, or refused: a run on its own Ray cluster saves what is finished and goes on from there."""
 
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from conftest import Program, kill
-from fake_openai import FakeOpenAI
+from fake_openai import FakeOpenAI, Fault, text_reply
 from run_checks import BENCH, arguments, check_run, judgments, read_jsonl
 
 
@@ -31,8 +32,6 @@ def test_killed_at_any_moment_it_goes_on(
 def test_signal_saves_what_is_in_flight_and_exits_75(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path, signal_name: str
 ) -> None:
-    import signal
-
     model_endpoint.latency = 1.0
     command = ["generate", *arguments(model_endpoint, judge_endpoint)[:8], "--parallel", 4]
     process = program.start(*command)
@@ -46,6 +45,22 @@ def test_signal_saves_what_is_in_flight_and_exits_75(
     model_endpoint.latency = 0
     assert program(*command).returncode == 0
     assert len(model_endpoint.requests) == 32
+
+
+def test_second_signal_ends_the_grace_and_what_is_finished_is_in_the_files(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:6], "--parallel", 2, "--grace-seconds", 3600]
+    model_endpoint.reply = lambda body, number: text_reply(body, number) if number <= 6 else Fault("silence")
+    process = program.start(*command)
+    while len(model_endpoint.requests) < 8 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait() == 75, program.log()
+    answers = read_jsonl(tmp_path / "outputs" / BENCH / "model_answer" / "model.jsonl")
+    saved = read_jsonl(tmp_path / "outputs" / "_state" / "journal.jsonl")
+    assert sum(len(choice["turns"]) for line in answers for choice in line["choices"]) == len(saved) == 6
 
 
 def test_wrong_key_stops_the_run_with_everything_saved_and_the_key_nowhere(
