@@ -106,16 +106,9 @@ def read(output: Path, kind: str) -> Run:
 def measure(model: Path, choices: int, url: str, folder: Path) -> Round:
     """All arms once."""
     asked = ("--bench-name", BENCH, "--references", "none")
-    own = (
-        "--model-path",
-        model,
-        "--num-choices",
-        choices,
-        "--max-new-token",
-        TOKENS,
-        "--engine-arg",
-        "max_model_len=4096",
-    )
+    sampled = ("--force-temperature", 0.7)  # greedy choices are alike, and the judge is asked about one of them alone
+    answer = ("--num-choices", choices, "--max-new-token", TOKENS, *sampled, "--engine-arg", "max_model_len=4096")
+    own = ("--model-path", model, *answer)
     judge = ("--judge-model", MODEL, "--judge-api-base", f"{url}/v1")
     reset(url)
     program("run", *asked, *own, *judge, "--judge-parallel", PARALLEL, "--output", folder / "stream")
@@ -126,7 +119,7 @@ def measure(model: Path, choices: int, url: str, folder: Path) -> Round:
     program("judge", *asked, *judge, "--parallel", PARALLEL, "--output", folder / "phases")
     stream = read(folder / "stream", "model")
     expected = 16 * 2 * choices
-    assert (len(stream.turns), len(stream.judgments)) == (expected, expected)
+    assert (len(stream.turns), len(stream.judgments), served["requests"]) == (expected, expected, expected)
     return Round(
         stream.wall, replayed(stream.turns, latency), latency, alone, max(read(folder / "phases", "judge").judgments)
     )
