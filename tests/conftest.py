@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -134,12 +135,15 @@ def submit(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Submitte
 
 # Ray's name for "bind to loopback only"; drivers that join such a cluster need it too.
 ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
+os.environ |= ON_LOOPBACK  # Ray reads it once in a process: a session with another mode would hang
+
+OUR_RAY = {"RAY_process_group_cleanup_enabled": "1", "RAY_worker_niceness": "0"}  # as the program's own clusters
 
 
 def ray_environment() -> dict[str, str]:
     """Without the caller's Ray settings; no token, which a cluster that `ray.init` starts would ask drivers for."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return others | ON_LOOPBACK | {"RAY_process_group_cleanup_enabled": "1"}
+    return others | ON_LOOPBACK | OUR_RAY
 
 
 @contextmanager
@@ -170,8 +174,7 @@ def shared_cluster() -> Iterator[str]:
 def joined(address: str) -> Iterator[list[Node]]:
     """The test itself is a driver on the cluster at `address`; yields its nodes."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (ON_LOOPBACK | {"HF_HUB_OFFLINE": "1"}).items():
-            patch.setenv(name, value)
+        patch.setenv("HF_HUB_OFFLINE", "1")
         with ray_cluster(address) as nodes:
             yield nodes
 
@@ -193,3 +196,10 @@ def kill(process: subprocess.Popen[str]) -> None:
     """SIGKILL, as a node failure or an impatient scheduler does."""
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def wait_for_lines(program: Program, process: subprocess.Popen[str], journal: Path, lines: int) -> None:
+    """Until the journal of a run that goes on in the background has so many lines."""
+    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < lines):
+        time.sleep(0.05)
+    assert process.poll() is None, program.log()

@@ -1,28 +1,38 @@
 """The engine room with a real vLLM engine in a Ray actor: one start for all tests of this file."""
 
 import asyncio
+import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psutil
 import pytest
+import ray
 from conftest import joined
+from real_nodes import core_of
 
 from mtbench_ko.engine import (
     Completion,
     CompletionFailed,
     Messages,
     ReplicaPool,
+    Replicas,
     Sampling,
     VllmSpec,
-    find_shape,
-    place,
     resolve_weights,
     vllm_pool,
 )
+from mtbench_ko.errors import ModelFailed
 from mtbench_ko.judge.verdict import FORMATS
 
 Run = Callable[[Awaitable[Any]], Any]
@@ -37,9 +47,10 @@ def ask(text: str) -> Messages:
 def engine(tiny_models: list[Path], shared_cluster: str) -> Iterator[tuple[ReplicaPool, Run]]:
     weights = resolve_weights(str(tiny_models[0]))
     loop = asyncio.new_event_loop()
-    with joined(shared_cluster) as nodes:
+    with joined(shared_cluster), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS", "15")
         spec = VllmSpec(weights.path, None, weights.chat_template, engine_args={"max_model_len": 1024})
-        pool = vllm_pool(spec, place(nodes, find_shape(nodes), wanted=1))
+        pool = vllm_pool(spec, Replicas(1, 0, 1))  # one thread: several starve each other on a busy machine
         loop.run_until_complete(pool.start())
         yield pool, loop.run_until_complete
         loop.run_until_complete(pool.stop())
@@ -94,23 +105,109 @@ def test_schema_makes_even_a_random_model_give_a_verdict(engine: tuple[ReplicaPo
     assert all(rating is not None and 1 <= rating <= 10 for rating in ratings)
 
 
-def test_killed_engine_is_replaced_and_its_work_done_by_the_next(engine: tuple[ReplicaPool, Run]) -> None:
+def test_seeds_make_samples_independent_of_what_runs_beside_them(engine: tuple[ReplicaPool, Run]) -> None:
+    """Prompts that together are longer than one step's batch, which kills vLLM's engine on CPU by default."""
     pool, run = engine
-    before = pool.describe()[0]["pid"]
+    seeded = Sampling(temperature=1.0, max_tokens=16, seed=7)
+    long = ask("서울은 어떤 곳인가요? " * 40)
 
-    async def kill_under_load() -> list[Completion]:
-        work = [
-            asyncio.create_task(pool.complete(ask(f"{n}번"), Sampling(temperature=0.0, max_tokens=300)))
-            for n in range(8)
-        ]
-        await asyncio.sleep(0.5)
-        core = next(p for p in psutil.Process(before).children(recursive=True) if "EngineCore" in "".join(p.cmdline()))
-        os.kill(core.pid, signal.SIGKILL)
+    async def many() -> list[Completion]:
+        return await asyncio.gather(*(pool.complete(long, replace(seeded, seed=seed)) for seed in range(24)))
+
+    replies = run(many())
+    assert replies[7].text == run(pool.complete(long, seeded)).text
+    assert len({reply.text for reply in replies}) > 20
+    assert replies[7].sampling["seed"] == 7
+
+
+def test_counters_reach_the_pool_and_rays_prometheus_endpoint(engine: tuple[ReplicaPool, Run]) -> None:
+    if find_spec("opencensus") is None:
+        pytest.skip("needs ray[default], whose agent has the endpoint")
+    pool, run = engine
+
+    generated = "ray_mtbench_ko_engine_generated_tokens_total"
+
+    async def exported() -> list[str]:
+        url = f"http://127.0.0.1:{ray.nodes()[0]['MetricsExportPort']}/metrics"
+        for _ in range(120):  # Ray sends them every ten seconds
+            with suppress(OSError):
+                page = await asyncio.to_thread(lambda: urlopen(url).read().decode())
+                lines = [line for line in page.splitlines() if line.startswith("ray_mtbench_ko_engine_")]
+                if any(line.startswith(generated) for line in lines):
+                    return lines
+            await asyncio.sleep(1)
+        raise TimeoutError("no metrics of ours")
+
+    lines = run(exported())
+    values = {line.partition("{")[0]: float(line.split()[-1]) for line in lines}
+    assert 0 < values[generated] <= pool.describe()[0]["generated_tokens"]
+    assert all('model="tiny"' in line for line in lines)
+    assert pool.metrics()[0]["cache_hit_rate"] > 0
+
+
+@pytest.mark.parametrize("end", ["core killed", "core hangs", "actor killed"])
+def test_engine_that_ends_is_replaced_its_work_done_by_the_next_and_nothing_left_over(
+    engine: tuple[ReplicaPool, Run], end: str
+) -> None:
+    pool, run = engine
+    actor = psutil.Process(pool.describe()[-1]["pid"])
+    core = core_of(actor.pid)
+
+    async def under_load() -> list[Completion]:
+        sampling = Sampling(temperature=0.0, max_tokens=300)
+        work = [asyncio.create_task(pool.complete(ask(f"{n}번"), sampling)) for n in range(8)]
+        await asyncio.sleep(0.2)
+        os.kill(
+            actor.pid if end == "actor killed" else core.pid,
+            signal.SIGSTOP if end == "core hangs" else signal.SIGKILL,
+        )
         return await asyncio.gather(*work)
 
-    replies = run(kill_under_load())
-    assert len(replies) == 8
-    dead, alive = pool.describe()
-    assert (dead["pid"], alive["died"]) == (before, None)
-    assert "engine_died" in dead["died"]
-    assert not psutil.pid_exists(before)
+    assert len(run(under_load())) == 8
+    died, alive = pool.describe()[-2:]
+    assert (died["pid"], alive["died"]) == (actor.pid, None)
+    symptom = {"core killed": "engine_died", "core hangs": "engine_hangs", "actor killed": "replica_died"}[end]
+    assert died["died"].startswith(symptom)
+    assert psutil.wait_procs([actor, core], timeout=30)[1] == []
+
+
+def test_adapter_answers_as_weights_do_into_which_it_was_merged(
+    engine: tuple[ReplicaPool, Run], tiny_models: list[Path], tmp_path: Path
+) -> None:
+    """The chat template is given its variables, too."""
+    _, run = engine  # its cluster and loop
+    script = Path(__file__).parent / "tiny_adapter.py"
+    command = [sys.executable, str(script), str(tiny_models[0]), str(tmp_path / "adapter")]
+    expected = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    weights = resolve_weights(str(tiny_models[0]))
+    template = weights.chat_template.replace("m['content']", "(m['content'] | replace(was, becomes))")
+    spec = VllmSpec(
+        weights.path,
+        None,
+        template,
+        chat_template_kwargs={"was": "Q", "becomes": ""},
+        lora_path=str(tmp_path / "adapter"),
+        engine_args={"max_model_len": 1024, "kv_cache_memory_bytes": 64 << 20},
+    )
+    pool = vllm_pool(spec, Replicas(1, 0, 0))
+
+    async def answers() -> list[str]:
+        await pool.start()
+        replies = await asyncio.gather(*(pool.complete(ask(f"Q{question}Q"), GREEDY) for question in expected))
+        await pool.stop()
+        return [reply.text for reply in replies]
+
+    assert run(answers()) == list(expected.values())
+
+
+def test_weights_that_cannot_be_loaded_fail_the_model_with_vllms_own_words(
+    engine: tuple[ReplicaPool, Run], tiny_models: list[Path], tmp_path: Path
+) -> None:
+    _, run = engine
+    broken = shutil.copytree(tiny_models[0], tmp_path / "broken")
+    whole = (broken / "model.safetensors").read_bytes()
+    (broken / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    weights = resolve_weights(str(broken))
+    pool = vllm_pool(VllmSpec(weights.path, None, weights.chat_template), Replicas(1, 0, 0))
+    with pytest.raises(ModelFailed, match="safetensor"):
+        run(pool.start())

@@ -1,13 +1,16 @@
 """The parts of the engine room that need no engine: weights, templates, thinking."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from virtual_time import run
 
 from mtbench_ko.engine import resolve_weights
 from mtbench_ko.engine import weights as weights_module
+from mtbench_ko.engine.gpu_memory import Reading, wait_for_memory
 from mtbench_ko.engine.thinking import split_thinking
 from mtbench_ko.engine.vllm_arguments import memory_share
 from mtbench_ko.errors import UsageError
@@ -78,3 +81,26 @@ def test_both_engines_or_none_is_said_at_start(
     monkeypatch.setattr(weights_module, "_installed", lambda name: name in installed)
     with pytest.raises(UsageError, match=words):
         weights_module.require_vllm()
+
+
+def test_loading_waits_until_memory_is_seen_free_and_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    def waited(gpus: list[str], held: int, readings: int) -> float:
+        """Seconds until loading begins when others hold `held` of 80 GiB of each GPU for so many readings."""
+        seen = iter([held] * readings + [0])
+
+        def read(asked: object) -> Reading:
+            free = (80 - next(seen)) << 30
+            return {gpu: (free, 80 << 30) for gpu in gpus}
+
+        async def go() -> float:
+            await wait_for_memory(gpus, 0.9, read)
+            return asyncio.get_running_loop().time()
+
+        return float(run(go()))
+
+    assert waited([], held=0, readings=0) == 0  # no GPU
+    assert waited(["0", "1"], held=4, readings=1) == 0  # enough is free
+    assert waited(["0", "1"], held=40, readings=5) == pytest.approx(10)
+    assert "GPU 1: 40 of 80 GiB free" in caplog.text
+    assert waited(["3"], held=40, readings=900) == pytest.approx(120)
+    assert "loading all the same" in caplog.text

@@ -8,18 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
-from conftest import Program, kill
+from conftest import Program, kill, wait_for_lines
+from real_nodes import core_of
 from run_checks import check_run, read_jsonl
 
 BENCH = "mt_bench_ko_native"
 SHORT = ("--bench-name", BENCH, "--first-n", 16, "--max-new-token", 24, "--judge-max-tokens", 200)
-
-
-def wait_for_lines(program: Program, process: subprocess.Popen[str], journal: Path, lines: int) -> None:
-    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < lines):
-        time.sleep(0.05)
-    assert process.poll() is None, program.log()
 
 
 def test_killed_run_goes_on_with_the_judge_in_the_models_engine(
@@ -30,7 +26,12 @@ def test_killed_run_goes_on_with_the_judge_in_the_models_engine(
     journal = tmp_path / "outputs" / "_state" / "journal.jsonl"
     process = program.start(*command)
     wait_for_lines(program, process, journal, 10)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert core_of(process.pid) in below
     kill(process)
+    killed = time.monotonic()
+    assert psutil.wait_procs(below, timeout=60)[1] == []  # no engine is left, nor anything of Ray
+    print(f"{len(below)} processes ended within {time.monotonic() - killed:.1f} s of their driver")
     result = program(*command)
     assert result.returncode in (0, 3), result.stderr  # a random model may leave a judgment without verdict
     assert "shares its engine" in result.stderr

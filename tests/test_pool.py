@@ -184,6 +184,20 @@ def test_model_that_cannot_load_fails_with_the_engines_own_words() -> None:
     assert len(cluster.made) == 3  # none was tried again
 
 
+def test_place_where_the_model_does_not_load_is_tried_again_once_it_has_loaded_elsewhere() -> None:
+    async def go() -> None:
+        cluster = Cluster(load=lambda number: 10.0 * (1 + number), broken="GPU memory is taken")
+        later(15, lambda: setattr(cluster, "broken", None))
+        pool = ReplicaPool(cluster.replica, 2)
+        await pool.start()
+        assert (now(), pool.parallel) == (20, 4)
+        await asyncio.sleep(60)
+        assert pool.parallel == 8
+        await pool.stop()
+
+    run(go())
+
+
 def test_model_that_has_served_is_given_more_tries_to_load() -> None:
     cluster = Cluster(slots=8)
 
@@ -194,6 +208,21 @@ def test_model_that_has_served_is_given_more_tries_to_load() -> None:
         assert await talks(pool, 8) == complete(8)
 
     on(cluster, 1, test)
+
+
+def test_calls_in_work_when_the_pool_is_stopped_fail_and_do_not_wait() -> None:
+    async def go() -> None:
+        cluster = Cluster(slots=2)
+        pool = ReplicaPool(cluster.replica, 1)
+        await pool.start()
+        work = [asyncio.create_task(talk(pool, str(number))) for number in range(4)]
+        await asyncio.sleep(1)
+        await pool.stop()
+        results = await asyncio.gather(*work, return_exceptions=True)
+        assert [type(result) for result in results] == [ModelFailed] * 4
+        assert pool.describe()[0]["died"] is None
+
+    run(go())
 
 
 @pytest.mark.parametrize("served", [False, True])

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,8 @@ from mtbench_ko.errors import ModelFailed
 _STOP_SECONDS = 60
 _CALLS_PER_CLIENT = 500  # in flight: at a second each, what one process can handle
 _SAY_SECONDS = 60  # between words about resources that are not there
+_STEP_SECONDS = "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS"  # vLLM's own limit for a step, which only some executors keep
+_STEP_SECONDS_DEFAULT = "300"  # as vLLM has it: a first step may compile
 log = logging.getLogger(__name__)
 
 
@@ -56,12 +59,13 @@ class ActorReplica:
         self._heard = heard
         self._actor: Any = None
         self._group: Any = None
+        self._pinned: Seat = ()
 
     async def place(self) -> None:
         import ray
         from ray.exceptions import RayError
 
-        options = self._options
+        options = dict(self._options)
         if self._resources.nodes > 1:
             await self._patiently(self._make_group())
             options |= self._in_first_bundle()
@@ -96,7 +100,7 @@ class ActorReplica:
             raise ReplicaLost(f"it died while it started: {_first_line(error)}") from error
         if isinstance(info, ReplicaInfo):
             return info
-        if self._group and not await asyncio.to_thread(_nodes_alive, self._group):
+        if self._group and not _alive(_nodes_of(self._group)):
             raise ReplicaLost(f"a node was lost while it started: {info.detail}")
         raise ModelFailed(info.detail)
 
@@ -127,10 +131,12 @@ class ActorReplica:
 
     def kill(self) -> None:
         import ray
+        from ray.exceptions import RayError
         from ray.util import remove_placement_group
 
         if self._actor is not None:
-            ray.kill(self._actor)
+            with suppress(RayError):  # it was never made
+                ray.kill(self._actor)
         if self._group is not None:
             remove_placement_group(self._group)
 
@@ -138,9 +144,8 @@ class ActorReplica:
         """A bundle for each GPU, as vLLM's Ray executor wants them: on their nodes, else on as few as Ray can."""
         from ray.util import placement_group
 
-        seat = self._resources.seat
-        alive = {node.id for node in alive_nodes()}
-        where = [{"ray.io/node-id": node} for node in seat] if seat and alive.issuperset(seat) else None
+        self._pinned = self._resources.seat if _alive(self._resources.seat) else ()
+        where = [{"ray.io/node-id": node} for node in self._pinned] or None
         bundles = [{"GPU": 1, "CPU": 1}] * self._resources.gpus
         self._group = placement_group(bundles, strategy="PACK", bundle_label_selector=where)
         return self._group.ready()
@@ -165,6 +170,8 @@ class ActorReplica:
         waiting = asyncio.ensure_future(reference)
         try:
             while not (await asyncio.wait({waiting}, timeout=_SAY_SECONDS))[0]:
+                if not _alive(self._pinned):  # Ray would wait for the node for ever
+                    raise ReplicaLost("a node was lost that it waited for")
                 log.warning("waiting: %s", self.lacks())
         finally:
             waiting.cancel()
@@ -174,17 +181,18 @@ class ActorReplica:
 def vllm_pool(spec: VllmSpec, replicas: Replicas) -> ReplicaPool:
     """Replicas of local weights. On one node an actor owns its GPUs (or cores) and runs vLLM's own executor; over
     several nodes vLLM's Ray executor puts its workers into the replica's placement group."""
-    environment = worker_env()
+    environment = {_STEP_SECONDS: _STEP_SECONDS_DEFAULT} | worker_env()
     if not replicas.gpus:
         environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process less to start; Ray sets the OMP threads
     spec = replace(spec, nodes=replicas.nodes)
+    hang = float(environment[_STEP_SECONDS]) + 15  # vLLM speaks first where it does
 
     def create(number: int) -> ActorReplica:
         seat = replicas.seats[number] if replicas.seats else ()
         resources = Resources(replicas.gpus, replicas.cpus, replicas.nodes, seat)
         return ActorReplica(VllmReplica, spec, resources, environment)
 
-    return ReplicaPool(create, replicas.count)
+    return ReplicaPool(create, replicas.count, hang=hang)
 
 
 def endpoint_pool(spec: EndpointSpec, throttle: Throttle) -> ReplicaPool:
@@ -207,13 +215,16 @@ def _death(error: Any) -> Failure:
 
 
 def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip()}"
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
 
 
-def _nodes_alive(group: Any) -> bool:
-    """Whether all nodes of a placement group are there."""
-    import ray
+def _nodes_of(group: Any) -> Seat:
+    """The nodes on which a placement group lies; "" where it has none any more."""
     from ray.util import placement_group_table
 
-    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-    return all(node in alive for node in placement_group_table(group)["bundles_to_node_id"].values())
+    return tuple(placement_group_table(group)["bundles_to_node_id"].values())
+
+
+def _alive(seat: Seat) -> bool:
+    """Whether all its nodes are there."""
+    return {node.id for node in alive_nodes()}.issuperset(seat)

@@ -17,7 +17,7 @@ class Talk:
     """
 
     host: "Host | None" = None
-    seated: float = 0.0
+    seated: float | None = None
     deaths: int = 0
     convicted: bool = False
 
@@ -77,8 +77,8 @@ class Balance:
         host.talks.clear()
 
     def fail(self, failure: BaseException) -> None:
-        """Nothing serves any more: all that wait and that come are told."""
-        self._failure = failure
+        """Nothing serves any more: all that wait and that come are told why, the first reason that there was."""
+        self._failure = self._failure or failure
         for _, place in [*self._moved, *self._new]:
             if not place.done():
                 place.set_exception(failure)
@@ -91,13 +91,14 @@ class Balance:
         if self._failure is not None:
             raise self._failure
         if talk.host is not None:
+            assert talk.seated is not None
             later = [host for host in self.hosts if host.joined > talk.seated and host.admits(talk)]
             fewest = min(later, key=_load, default=talk.host)
             if _load(fewest) + 1 < _load(talk.host):
                 self._place(talk, fewest)
             return talk.host
         place: asyncio.Future[Host] = asyncio.get_running_loop().create_future()
-        (self._moved if talk.seated else self._new).append((talk, place))
+        (self._new if talk.seated is None else self._moved).append((talk, place))
         self._hand_out()
         try:
             return await place

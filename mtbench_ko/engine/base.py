@@ -199,7 +199,11 @@ class Replica(Protocol):
         ...
 
     async def counters(self) -> Counters | None:
-        """A cheap reading; None where there is no engine to read. Any error means that it does not answer."""
+        """A cheap reading; None where there is no engine to read.
+
+        Raises:
+            ReplicaLost: it is dead.
+        """
         ...
 
     async def stop(self) -> None:

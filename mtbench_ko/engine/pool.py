@@ -56,6 +56,7 @@ class ReplicaPool:
         self._patience, self._look = patience, look
         self._present: dict[int, Replica | None] = dict.fromkeys(range(count))  # by place
         self._waiting_for_resources: set[int] = set()
+        self._refused: set[int] = set()  # places whose engine would not load, when none had ever
         self._deaths: dict[Host, asyncio.Future[Failure]] = {}
         self._fruitless = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +83,11 @@ class ReplicaPool:
             raise
 
     async def stop(self) -> None:
-        """Ask the replicas to end their engines, wait for that, and end what is left."""
+        """Ask the replicas to end their engines, wait for that, and end what is left. Calls in work fail."""
+        self._balance.fail(ModelFailed("its engines were stopped"))
+        for death in self._deaths.values():
+            if not death.done():
+                death.set_result(Failure("stopped", scope="replica"))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -169,11 +174,8 @@ class ReplicaPool:
             except (ReplicaLost, ModelFailed) as error:
                 replica.kill()
                 failed += 1
-                hopeless = isinstance(error, ModelFailed) and not self._watch.has_served
-                if not self._balance.hosts and (hopeless or failed >= _STARTS):
-                    raise ModelFailed(str(error)) from error
-                log.warning("replica %d cannot start, and is tried again: %s", number, error)
-                await asyncio.sleep(_PAUSES[min(failed, len(_PAUSES)) - 1])
+                log.warning("replica %d cannot start: %s", number, error)
+                await self._before_next_start(number, error, failed)
                 continue
             failed = 0
             death = self._deaths[host] = asyncio.get_running_loop().create_future()
@@ -188,6 +190,28 @@ class ReplicaPool:
                 raise ModelFailed(
                     f"engines died {self._fruitless} times without a reply between; the last one so: {cause.detail}"
                 )
+
+    async def _before_next_start(self, number: int, error: Exception, failed: int) -> None:
+        """Wait until it makes sense to try again in place `number`, after so many failures in a row.
+
+        Raises:
+            ModelFailed: it makes none.
+        """
+        assert self._first is not None
+        if isinstance(error, ModelFailed) and not self._watch.has_served:
+            self._refused.add(number)
+            if self._idle == set(self._present):
+                raise error
+            await asyncio.shield(self._first)  # others load yet: is it the model, or this place?
+            self._refused.discard(number)
+        if failed >= _STARTS and not self._balance.hosts:
+            raise ModelFailed(str(error)) from error
+        await asyncio.sleep(_PAUSES[min(failed, len(_PAUSES)) - 1])
+
+    @property
+    def _idle(self) -> set[int]:
+        """The places in which nothing is being done."""
+        return self._refused | self._waiting_for_resources
 
     async def _begin(self, number: int, replica: Replica) -> Host:
         self._waiting_for_resources.add(number)
@@ -206,7 +230,7 @@ class ReplicaPool:
             await asyncio.sleep(self._look)
             for host, failure in await self._watch.look():
                 self._dead(host, failure)
-            if self._balance.hosts or len(self._waiting_for_resources) < len(self._present):
+            if self._balance.hosts or self._idle != set(self._present):
                 busy = clock()
             elif clock() - busy > self._patience:
                 number = min(self._waiting_for_resources)

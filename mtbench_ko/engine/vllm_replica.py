@@ -89,6 +89,8 @@ class VllmReplica:
         except Exception as error:  # vLLM's own errors have no common base; the engine lives on
             return Failure("engine_error", f"{type(error).__name__}: {error}")
         result = output.outputs[0]
+        if result.finish_reason == "abort":  # not by us: the engine is told to end, as on a node that is preempted
+            return Failure("stopped", "the engine ended the request unfinished", scope="replica")
         if result.finish_reason not in ("stop", "length"):
             return Failure("engine_error", f"generation ended with finish reason {result.finish_reason!r}")
         # A constrained reply begins with its JSON, whatever block the template opened.

