@@ -105,5 +105,5 @@ def test_node_and_then_a_replica_die_and_no_answer_is_lost_or_made_twice(
     for line in replicas:
         print({name: line[name] for name in ("node", "seconds_to_start", "seconds_served", "completions", "died")})
     deaths = {line["died"].partition(":")[0] for line in replicas if line["died"]}
-    assert "engine_died" in deaths <= {"engine_died", "node_lost"}
+    assert "engine_died" in deaths <= {"engine_died", "node_lost", "unreachable"}
     nodes.add(lost.gpus)

@@ -209,9 +209,14 @@ def endpoint_pool(spec: EndpointSpec, throttle: Throttle) -> ReplicaPool:
 
 def _death(error: Any) -> Failure:
     """Ray's error as a failure: a lost node is nobody's fault, a process that ended may be the conversation's."""
-    text = str(error)
-    lost = getattr(error, "preempted", False) or "node has died" in text
-    return Failure("node_lost" if lost else "replica_died", _first_line(error), scope="replica")
+    from ray.exceptions import ActorUnavailableError
+
+    reason = "replica_died"
+    if getattr(error, "preempted", False) or "node has died" in str(error):
+        reason = "node_lost"
+    elif isinstance(error, ActorUnavailableError):  # the connection broke, mostly because the node did
+        reason = "unreachable"
+    return Failure(reason, _first_line(error), scope="replica")
 
 
 def _first_line(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from mtbench_ko.engine.throttle import Throttle
 from mtbench_ko.engine.watch import Watch
 from mtbench_ko.errors import ModelFailed, Stopped
 
-INNOCENT = ("node_lost", "stopped")  # reasons of deaths that no conversation can have caused
+INNOCENT = ("node_lost", "unreachable", "stopped")  # reasons of deaths that no conversation can have caused
 _STARTS = 3  # in a row that may fail while nothing serves
 _FRUITLESS = 5  # deaths in a row without a single reply between them, while nothing serves
 _PAUSES = (1.0, 15.0, 60.0, 300.0)  # seconds before the next start after one that failed

@@ -14,6 +14,8 @@ from mtbench_ko.engine.thinking import OPEN, split_thinking
 from mtbench_ko.engine.vllm_arguments import VllmSpec, engine_arguments, seeds_are_safe, unknown_arguments
 from mtbench_ko.engine.vllm_counters import StepCounters
 
+_LAST_WORDS_SECONDS = 3  # the engine's processes may still be writing why they died
+
 
 class VllmReplica:
     """Ray actor class; its async methods run beside each other, vLLM batches what is in flight."""
@@ -33,6 +35,7 @@ class VllmReplica:
         try:
             await self._build()
         except Exception as error:
+            await asyncio.sleep(_LAST_WORDS_SECONDS)
             return Failure("engine_start", f"{type(error).__name__}: {error}\n{_log_tail()}", scope="model")
         import ray
         import vllm
