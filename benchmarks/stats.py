@@ -23,7 +23,6 @@ Medians over rounds, arms in turn. `--quick` is one round and has no control.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -33,9 +32,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from judge_pool import holds, machine
+from report import hand_in, holds, machine, ratios_table
 from rich.console import Console
-from rich.table import Table
 
 from mtbench_ko.stats import score_models
 
@@ -115,7 +113,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="default: 5, with --quick 1")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    console, about, table = Console(), machine(), judgments()
+    console, about, table = Console(), machine("numpy", "scipy", "pandas"), judgments()
     arms = {"ours": ours, "plain": plain}
     measured: dict[str, list[float]] = {name: [] for arm in arms for name in (arm, f"{arm}_cpu")}
     for number in range(arguments.rounds or (1 if arguments.quick else 5)):
@@ -125,14 +123,9 @@ def main() -> int:
             measured[f"{name}_cpu"].append(cpu)
             console.print(f"round {number + 1}  {name}: {wall:.2f} s, {cpu:.2f} s of CPU")
     report = summarize(measured, about)
-    shown = Table("", "value", "bar", "verdict", title=f"{MODELS} models x {QUESTIONS * TURNS} judgments")
-    for name, value in report["ratios"].items():
-        shown.add_row(name, f"{value:.3f}", BARS.get(name, ""), report["verdicts"].get(name, ""))
-    console.print(shown)
-    console.print(f"Machine: {about}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0 if report["ok"] else 1
+    console.print(f"{MODELS} models x {QUESTIONS * TURNS} judgments")
+    console.print(ratios_table(report), f"Machine: {about}", sep="\n")
+    return hand_in(report, arguments.json)
 
 
 if __name__ == "__main__":
