@@ -50,7 +50,7 @@ def test_signal_saves_what_is_in_flight_and_exits_75(
 def test_second_signal_ends_the_grace_and_what_is_finished_is_in_the_files(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
-    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:6], "--parallel", 2, "--grace-seconds", 3600]
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:8], "--parallel", 2, "--grace-seconds", 3600]
     model_endpoint.reply = lambda body, number: text_reply(body, number) if number <= 6 else Fault("silence")
     process = program.start(*command)
     while len(model_endpoint.requests) < 8 and process.poll() is None:
