@@ -146,6 +146,19 @@ def test_node_that_slurm_cannot_reach_ends_the_job_with_its_name(slurm: Cluster,
 
 
 @pytest.mark.soak
+def test_ray_that_does_not_start_is_tried_again(submit: Submitter) -> None:
+    """As on a file system so slow that Ray's helpers miss their 15 s."""
+    fails_once = """() { [ -e "$EVAL_FOLDER/once" ] || {
+        touch "$EVAL_FOLDER/once"
+        (until pid=$(pgrep -f "raylet/raylet .*$EVAL_FOLDER"); do sleep 0.1; done; kill -KILL $pid) &
+    }; command ray "$@"; }"""
+    job = submit("again", "--nodes=1", "--bench-name", "no_such_bench", env={"BASH_FUNC_ray%%": fails_once})
+    assert job.wait() == 2, job.log()
+    assert "Ray did not start on node1, try 1 of 3" in job.log()
+    assert "Ray is up on 1 nodes" in job.log()
+
+
+@pytest.mark.soak
 def test_array_task_requeues_alone(slurm: Cluster, submit: Submitter) -> None:
     """Also the last one, whose job id is the whole array's."""
     with ExitStack() as stack:
