@@ -241,14 +241,13 @@ if "RAY_ADDRESS" in os.environ:
         signal.signal(number, lambda *_: os._exit(75))
     host, port = os.environ["RAY_ADDRESS"].rsplit(":", 1)
     names, patience = os.environ["EVAL_NODES"].split(), float(os.environ.get("EVAL_RAY_WAIT") or 30)
-    began, first, client, joined, last = time.monotonic(), None, None, set(), None
+    began, first, joined, last = time.monotonic(), None, set(), None
     while missing := [name for name in names if name not in joined]:
         try:
             socket.create_connection((host, int(port)), 2).close()
-            if client is None:
-                from ray._raylet import GcsClient
+            from ray._raylet import GcsClient
 
-                client = GcsClient(address=f"{host}:{port}")
+            client = GcsClient(address=f"{host}:{port}")  # anew: it would not know the Ray of the first node's next try
             joined = {node.node_name for node in client.get_all_node_info(timeout=5).values() if node.state == 0}
         except ImportError as error:
             sys.exit(f"eval: Ray cannot be imported here: {error}")

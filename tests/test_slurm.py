@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from fake_openai import FakeOpenAI, judge_reply
-from run_checks import BENCH, check_run
+from run_checks import BENCH, QUESTIONS, check_run
 from slurm_cluster import Cluster, Job, Submitter
 
 from mtbench_ko.cli import _COMMANDS
@@ -50,8 +50,9 @@ def test_two_nodes_with_an_engine_each(
     slurm: Cluster, submit: Submitter, tiny_models: list[Path], endpoints: dict[str, FakeOpenAI]
 ) -> None:
     job = submit(
-        "two-nodes", "--nodes=2 --gpus=2", "--bench-name", BENCH, "--model-path", tiny_models[0],
-        "--num-gpus-per-model", 1, "--max-new-token", 8, "--judge-api-key", "env:JUDGE_KEY", *judge(endpoints["judge"]),
+        "two-nodes", "--nodes=2 --gpus=2", "--bench-name", BENCH, "--first-n", QUESTIONS,
+        "--model-path", tiny_models[0], "--num-gpus-per-model", 1, "--max-new-token", 8,
+        "--judge-api-key", "env:JUDGE_KEY", *judge(endpoints["judge"]),
         env={
             "JUDGE_KEY": KEY, "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "http_proxy": "http://127.0.0.1:9", "no_proxy": "10.213.0.1",  # Ray's own traffic does not take it
@@ -61,7 +62,7 @@ def test_two_nodes_with_an_engine_each(
     shown = [slurm.run("scontrol", "-dd", "show", "job", job.number)]
     shown += [process.command for node in ("node1", "node2") for process in slurm.processes(node)]
     assert job.wait() == 0, job.log()
-    assert check_run(job.folder / "outputs", BENCH, questions=16) == {"turns": 32, "scored": 32}
+    assert check_run(job.folder / "outputs", BENCH, questions=QUESTIONS) == {"turns": 32, "scored": 32}
     manifest = json.loads((job.folder / "outputs" / BENCH / "manifest.json").read_text())
     replicas = manifest["runs"][-1]["engines"]["tiny"]["replicas"]
     assert len({replica["node"] for replica in replicas}) == 2

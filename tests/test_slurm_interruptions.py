@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 from conftest import REPOSITORY, Program
 from fake_openai import FakeOpenAI, judge_reply
-from run_checks import BENCH, check_run, read_jsonl
+from run_checks import BENCH, QUESTIONS, arguments, check_run, read_jsonl
 from slurm_cluster import Cluster, Job, Submitter
 
 Jobs = dict[str, Job]
@@ -27,11 +27,7 @@ class Work:
             stack.enter_context(slurm.endpoint(fake))
 
     def arguments(self) -> list[object]:
-        model, judge = self.fakes
-        return [
-            "--bench-name", BENCH, "--model", "org/model", "--openai-api-base", model.url, "--parallel", 2,
-            "--judge-model", "judge", "--judge-api-base", judge.url, "--judge-parallel", 2,
-        ]  # fmt: skip
+        return [*arguments(*self.fakes), "--parallel", 2, "--judge-parallel", 2]
 
     def hurry(self) -> None:
         for fake in self.fakes:
@@ -75,7 +71,7 @@ def test_interrupted_job_goes_on_and_redoes_nothing(interrupted: Jobs, how: str)
     assert job.wait() == 0, job.log()
     assert job.show("JobState") == "COMPLETED"
     assert int(job.show("Restarts")) >= 1
-    assert check_run(job.folder / "outputs", BENCH, questions=16) == {"turns": 32, "scored": 32}
+    assert check_run(job.folder / "outputs", BENCH, questions=QUESTIONS) == {"turns": 32, "scored": 32}
     assert job.log().strip().endswith(f"exit code 0: complete; results: outputs/{BENCH}")
 
 
@@ -147,6 +143,19 @@ def test_node_that_slurm_cannot_reach_ends_the_job_with_its_name(slurm: Cluster,
         os.kill(slurmd, signal.SIGCONT)
     assert "node2" in job.log().partition("Ray is gone")[0].partition("error")[2]
     slurm.wait_until_empty()
+
+
+@pytest.mark.soak
+def test_ray_that_does_not_start_is_tried_again(submit: Submitter) -> None:
+    """As on a file system so slow that Ray's helpers miss their 15 s."""
+    fails_once = """() { [ -e "$EVAL_FOLDER/once" ] || {
+        touch "$EVAL_FOLDER/once"
+        (until pid=$(pgrep -f "raylet/raylet .*$EVAL_FOLDER"); do sleep 0.1; done; kill -KILL $pid) &
+    }; command ray "$@"; }"""
+    job = submit("again", "--nodes=1", "--bench-name", "no_such_bench", env={"BASH_FUNC_ray%%": fails_once})
+    assert job.wait() == 2, job.log()
+    assert "Ray did not start on node1, try 1 of 3" in job.log()
+    assert "Ray is up on 1 nodes" in job.log()
 
 
 @pytest.mark.soak
