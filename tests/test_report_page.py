@@ -176,7 +176,7 @@ def test_thinking_is_folded_and_the_reference_names_its_source(browser: "Browser
         assert not page.get_by_text("곰곰이").first.is_visible()
         page.locator("summary", has_text="생각 과정").first.click()
         assert page.get_by_text("곰곰이").first.is_visible()
-        page.locator("summary", has_text="참조 답안 · 질문 세트의 답안").first.click()
+        page.locator("summary", has_text="참고 답안 · 질문 세트의 답안").first.click()
         assert page.get_by_text("참고 답안 1-1").is_visible()
         assert page.locator("text=다릅니다").count() == 0
 
