@@ -14,15 +14,15 @@ journal holds judgments of about 3 kB of Korean prompt and 1 kB of reply. Measur
 """
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from report import hand_in, holds, machine, ratios_table
+from rich.console import Console
 
 BARS = {"vs_pandas": "<=2.0", "peak_mb": "<=500", "growth": "<=1.3"}
 _PROMPT = "평가할 답변의 시작입니다. 높임의 대상과 정도가 상황에 맞는지, 사실과 계산이 맞는지 살펴 주십시오. "
@@ -109,16 +109,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one round of 20,000")
     parser.add_argument("--json", type=Path, help="write the figures there")
     arguments = parser.parse_args()
-    figures = run(*((20_000, 1) if arguments.quick else (100_000, 3)))
-    figures["bars"] = BARS
-    figures["ok"] = all(figures["ratios"][name] <= float(bar.removeprefix("<=")) for name, bar in BARS.items())
-    figures["machine"] = {"cpu": platform.processor(), "cores": os.cpu_count(), "python": platform.python_version()}
-    for name, value in figures["ratios"].items():
-        print(f"{name:16} {value:10.2f}   {BARS.get(name, '')}")
-    print(f"journal {figures['journal_mb']:.0f} MB, pandas' peak {figures['pandas_peak_mb']:.0f} MB")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return 0 if figures["ok"] else 1
+    about = machine("pandas", "pydantic")
+    report = run(*((20_000, 1) if arguments.quick else (100_000, 3)))
+    met = {name: holds(report["ratios"][name], bar) for name, bar in BARS.items()}
+    report["bars"] = BARS
+    report["verdicts"] = {name: "passed" if there else "MISSED" for name, there in met.items()}
+    report["ok"] = all(met.values())
+    report["machine"] = about
+    console = Console()
+    console.print(ratios_table(report))
+    console.print(f"journal {report['journal_mb']:.0f} MB, pandas' peak {report['pandas_peak_mb']:.0f} MB", about)
+    return hand_in(report, arguments.json)
 
 
 if __name__ == "__main__":
