@@ -21,8 +21,8 @@ FROM tools AS light-packages
 COPY requirements/light.txt /build/requirements.txt
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt,required=false \
     /build/venv/bin/pip --python /opt/mtbench-ko/bin/python install --no-deps -r /build/requirements.txt \
-    && rm -rf /opt/mtbench-ko/lib/python3*/site-packages/ray/jars \
-    && find /opt/mtbench-ko/lib/python3*/site-packages/pandas -type d -name tests -prune -exec rm -r {} +
+    && site=$(echo /opt/mtbench-ko/lib/python3*/site-packages) && rm -rf "$site/ray/jars" \
+    && find "$site/pandas" "$site/scipy" -type d -name tests -prune -exec rm -r {} +
 COPY --from=wheel /build/dist /build/dist
 RUN /build/venv/bin/pip --python /opt/mtbench-ko/bin/python install --no-deps --no-index /build/dist/*.whl
 
