@@ -16,13 +16,13 @@ FROM tools AS wheel
 COPY . /build/src
 RUN /build/venv/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /build/dist /build/src
 
-# Tests of the packages and Ray's Java part are left out: 100 MB that a container never reads.
+# Tests of the packages and Ray's Java, RLlib and web pages are left out: 150 MB that a container never reads.
 FROM tools AS light-packages
 COPY requirements/light.txt /build/requirements.txt
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt,required=false \
     /build/venv/bin/pip --python /opt/mtbench-ko/bin/python install --no-deps -r /build/requirements.txt \
-    && rm -rf /opt/mtbench-ko/lib/python3*/site-packages/ray/jars \
-    && find /opt/mtbench-ko/lib/python3*/site-packages/pandas -type d -name tests -prune -exec rm -r {} +
+    && site=$(echo /opt/mtbench-ko/lib/python3*/site-packages) && rm -r "$site/ray/jars" "$site/ray/rllib" "$site/ray/dashboard/client" \
+    && find "$site/pandas" "$site/scipy" "$site/matplotlib" -type d -name tests -prune -exec rm -r {} +
 COPY --from=wheel /build/dist /build/dist
 RUN /build/venv/bin/pip --python /opt/mtbench-ko/bin/python install --no-deps --no-index /build/dist/*.whl
 

@@ -75,7 +75,7 @@ lock: install  ## the pinned dependencies of the images, requirements/*.txt, fro
 	mkdir -p .cache
 	echo "vllm==0.32.0" | $(COMPILE) --python-version 3.12 --extra gpu --extra kuberay -c - pyproject.toml -o .cache/vllm.txt
 	$(COMPILE) --python-version 3.12 --extra kuberay -c .cache/vllm.txt pyproject.toml -o requirements/gpu.txt
-	$(COMPILE) --python-version 3.11 -c .cache/vllm.txt pyproject.toml -o requirements/light.txt
+	$(COMPILE) --python-version 3.11 pyproject.toml -o requirements/light.txt
 	echo "$(TORCH)" | $(COMPILE) --python-version 3.11 --extra cpu --extra kuberay -c - -c requirements/light.txt pyproject.toml \
 	  $(or $(PIP_FIND_LINKS:%=--find-links %),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match) \
 	  $(foreach p,torch torchvision torchaudio torchcodec,--no-emit-package $(p)) -o requirements/cpu.txt
