@@ -83,7 +83,7 @@ def check_1056_turn_2() -> None:
     last = date(2001, 3, 9)
     assert notice["발인"] == f"{last - timedelta(days=1):%m-%d} 06:30"
     notice["발인"] = f"{last:%m-%d} 06:30"
-    notice["장지"] = match(r"고향인 (\S+ \S+)입니다", text)[1]
+    notice["장지"] = match(r"장지는 (\S+ \S+)입니다", text)[1]
     assert "3월 7일 오전 10시부터" in question(1056, 1)
     notice["조문시간"] = ((last - date(2001, 3, 7)).days * 24 * 60 + 6 * 60 + 30 - 12 * 60) / 60
     same(reference(1056, 2), notice)

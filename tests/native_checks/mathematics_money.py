@@ -43,7 +43,7 @@ def prices() -> dict[str, int]:
 def paid(bought: int) -> int:
     """What one person's purchase costs in the end, with every number of vouchers tried."""
     asks(
-        1036, 1, "1만 원권뿐이고 한 사람이 열 장까지 10% 싸게", "거스름돈은 주지 않습니다",
+        1036, 1, "1만 원권뿐이고 한 사람이 열 장까지 10% 싸게", "물건값을 넘겨 낼 수는 없습니다",
         "3만 4천 원 이상 6만 7천 원 미만이면 1만 원, 6만 7천 원 이상이면 2만 원",
     )  # fmt: skip
     back = 20_000 if bought >= 67_000 else 10_000 if bought >= 34_000 else 0
@@ -55,7 +55,7 @@ def check_1036_turn_1() -> None:
 
 
 def check_1036_turn_2() -> None:
-    asks(1036, 2, "할인도 환급도 각자", "물건 하나를 둘이 나눠 낼 수는 없습니다")
+    asks(1036, 2, "할인도 환급도 각자", "모두 더해 한꺼번에 내고", "물건 하나를 둘이 나눠 낼 수는 없습니다")
     cost = prices()
     total = sum(cost.values())
     best = min(
