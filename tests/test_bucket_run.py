@@ -91,19 +91,29 @@ def test_killed_run_goes_on_from_the_bucket_alone(
 
 
 def test_second_driver_wins_and_the_first_stops_with_exit_code_4(
-    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, url: str, tmp_path: Path
+    program: Program,
+    model_endpoint: FakeOpenAI,
+    judge_endpoint: FakeOpenAI,
+    url: str,
+    s3: S3Server,
+    bucket: str,
+    tmp_path: Path,
 ) -> None:
-    model_endpoint.latency = 1.0
+    model_endpoint.latency = 3.0
     command = [
-        "run", *arguments(model_endpoint, judge_endpoint), "--output", url, "--parallel", 2, "--flush-seconds", 0.5
+        "run", *arguments(model_endpoint, judge_endpoint), "--output", url, "--parallel", 1, "--flush-seconds", 0.5
     ]  # fmt: skip
     first = program.start(*command)
     while first.poll() is None and len(model_endpoint.requests) < 3:
         time.sleep(0.05)
-    model_endpoint.latency = 0
-    second = program(*command, env={"MTBENCH_KO_SPOOL": str(tmp_path / "other")})
-    assert second.returncode == 0, second.stderr
+    program.env["MTBENCH_KO_SPOOL"] = str(tmp_path / "other")
+    second = program.start(*command)
+    generations = {"Bucket": bucket, "Prefix": "runs/one/_state/generations/"}
+    while second.poll() is None and s3.client().list_objects_v2(**generations)["KeyCount"] < 2:
+        time.sleep(0.1)
     assert first.wait() == 4, program.log()
+    model_endpoint.latency = 0
+    assert second.wait() == 0, program.log()
     assert "is being written by another run" in program.log()
     assert pulled(program, url, tmp_path / "pulled") == {"turns": 32, "scored": 32}
     sync(program, url, "status")

@@ -73,7 +73,8 @@ def load_bench(
     place = locate(bench_name, cache, fetch=fetch)
     file = place.folder / "question.jsonl"
     if not file.is_file():
-        raise UsageError(f"{place.folder} is not a question set: it has no question.jsonl")
+        fetched = "" if "/" in bench_name else f", or has not been fetched yet: mtbench-ko data fetch {bench_name}"
+        raise UsageError(f"{place.folder} is not a question set: it has no question.jsonl{fetched}")
     every = _unique(file)
     chosen = list(every.values())[question_begin:question_end][:first_n]
     if not chosen:

@@ -65,6 +65,7 @@ def command(
     from mtbench_ko.report import read_scoreboard, render
     from mtbench_ko.store import failures_path, readable
 
+    exclude = _flawed(config) if exclude_flawed else []
     bench = None if input_file and not asked else _questions(config, needed=bool(input_file))
     name = None if input_file else _bench_name(config)
     with ExitStack() as stack:
@@ -87,7 +88,7 @@ def command(
             prompt_set=prompt_set,
             references=references,
             failures=[failures_path(folder) for folder in folders],
-            exclude=_flawed(config) if exclude_flawed else [],
+            exclude=exclude,
             categories={question.question_id: question.category for question in bench.questions.values()}
             if bench
             else None,
