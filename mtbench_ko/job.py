@@ -169,7 +169,9 @@ class Job:
                     pipeline.close_matches()
                 return pipeline
             with (
-                stop_signals(asyncio.current_task(), pipeline.stop, self.config.grace_seconds) as arm,
+                stop_signals(
+                    asyncio.current_task(), pipeline.stop, self.config.grace_seconds, partial(self._save, progress)
+                ) as arm,
                 ray_cluster(self.config.ray_address) as nodes,
             ):
                 arm()  # ray.init puts a SIGTERM handler of its own
@@ -188,6 +190,13 @@ class Job:
                     pipeline.close_matches()
                 sending.cancel()
         return pipeline
+
+    def _save(self, progress: RunProgress) -> None:
+        """Put what is finished into the files."""
+        if not self.config.dry_run:
+            self._write_views()
+            self._write_manifest(progress)
+            self._output.try_to_send()
 
     def _model_finished(self, pipeline: Pipeline, progress: RunProgress, model: str) -> None:
         """Put a model's results where they can be seen while the others go on."""

@@ -25,28 +25,28 @@ def _raise(number: int, frame: object) -> NoReturn:
 
 @contextmanager
 def stop_signals(
-    work: asyncio.Task[Any] | None, stop: Callable[[], None], grace: float
+    work: asyncio.Task[Any] | None, stop: Callable[[], None], grace: float, save: Callable[[], None]
 ) -> Iterator[Callable[[], None]]:
     """On a signal call `stop`, and cancel `work` if it has not ended `grace` seconds later.
 
-    A second signal ends the grace, for who knows that nothing in flight will come back; a third ends the process at
-    once, and what is journaled outlives it. Yields a function that puts the handlers in place again, for after a
+    A second signal calls `save` and ends the process at once, whatever engines do: when a scheduler ends Ray too,
+    nothing that is in flight will come back. Yields a function that puts the handlers in place again, for after a
     library has put its own.
     """
     assert work is not None
     loop = asyncio.get_running_loop()
-    signals = 0
+    stopping = False
 
     def handle() -> None:
-        nonlocal signals
-        signals += 1
-        if signals == 1:
-            stop()
-            loop.call_later(grace, work.cancel)
-        elif signals == 2:
-            work.cancel()
-        else:
-            os._exit(Preempted.exit_code)
+        nonlocal stopping
+        if stopping:
+            try:
+                save()
+            finally:
+                os._exit(Preempted.exit_code)
+        stopping = True
+        stop()
+        loop.call_later(grace, work.cancel)
 
     def arm() -> None:
         for number in SIGNALS:
@@ -56,7 +56,7 @@ def stop_signals(
     try:
         yield arm
     except asyncio.CancelledError:
-        if not signals:
+        if not stopping:
             raise
         work.uncancel()
         raise Preempted(STOPPED) from None

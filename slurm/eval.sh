@@ -300,7 +300,7 @@ patience() { # PID SECONDS: wait for its end
 }
 
 # Waits for the program and sets `code`. Without Ray it cannot go on. It may know that already, for Slurm has asked both
-# steps to end; and it may wait for replies that will never come: a signal more makes it save what is there and end.
+# steps to end; and it may wait for what will never come: at its second signal it puts into the files what is there.
 watch() {
   local lost='' signals=0
   while alive "$program"; do

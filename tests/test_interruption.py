@@ -47,7 +47,7 @@ def test_signal_saves_what_is_in_flight_and_exits_75(
     assert len(model_endpoint.requests) == 32
 
 
-def test_second_signal_ends_the_grace_and_what_is_finished_is_in_the_files(
+def test_second_signal_ends_it_at_once_with_what_is_finished_in_the_files(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
     command = ["generate", *arguments(model_endpoint, judge_endpoint)[:8], "--parallel", 2, "--grace-seconds", 3600]

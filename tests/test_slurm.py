@@ -51,7 +51,8 @@ def test_two_nodes_with_an_engine_each(
 ) -> None:
     job = submit(
         "two-nodes", "--nodes=2 --gpus=2", "--bench-name", BENCH, "--first-n", QUESTIONS,
-        "--model-path", tiny_models[0], "--num-gpus-per-model", 1, "--max-new-token", 8,
+        "--model-path", tiny_models[0], "--num-gpus-per-model", 1,
+        "--max-new-token", 160, "--engine-arg", "max_num_seqs=1",  # slow enough for the second engine to have a part
         "--judge-api-key", "env:JUDGE_KEY", *judge(endpoints["judge"]),
         env={
             "JUDGE_KEY": KEY, "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
