@@ -86,8 +86,7 @@ def build(context: Path, target: str, image: str, ca: Path, *options: str) -> No
 
 
 def as_pod(objects: list[Object], template: Object, name: str, image: str, env: dict[str, str]) -> str:
-    """What podman runs of rendered objects: ConfigMaps, claims, and a pod of `template` under `name`, with `env` in place
-    of what a cluster would know of the pod.
+    """What podman runs: ConfigMaps, claims, and a pod of `template` under `name`; `env` is what a cluster would add.
 
     Podman keeps emptyDirs and ConfigMaps as volumes of that name, which here are the pod's own, and mounts /dev/shm.
     """
