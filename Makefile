@@ -70,13 +70,13 @@ lint: install
 
 # What the images install. `gpu` lies over vLLM's image: resolved with vLLM, so that nothing in it breaks vLLM, and without
 # what vLLM itself brings. PyTorch without CUDA is installed by the Dockerfile, and its companions never (see install).
-COMPILE := $(BIN)/uv pip compile -q --python-platform linux --no-annotate --generate-hashes --custom-compile-command "make lock"
+COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --python-platform linux --no-annotate --generate-hashes --custom-compile-command "make lock"
 lock: install  ## the pinned dependencies of the images, requirements/*.txt, from pyproject.toml
 	mkdir -p .cache
-	echo "vllm==0.32.0" | $(COMPILE) --python-version 3.12 --extra gpu --extra kuberay -c - pyproject.toml -o .cache/vllm.txt
-	$(COMPILE) --python-version 3.12 --extra kuberay -c .cache/vllm.txt pyproject.toml -o requirements/gpu.txt
-	$(COMPILE) --python-version 3.11 pyproject.toml -o requirements/light.txt
-	echo "$(TORCH)" | $(COMPILE) --python-version 3.11 --extra cpu --extra kuberay -c - -c requirements/light.txt pyproject.toml \
+	echo "vllm==0.32.0" | $(COMPILE) --extra gpu --extra kuberay -c - pyproject.toml -o .cache/vllm.txt
+	$(COMPILE) --extra kuberay -c .cache/vllm.txt pyproject.toml -o requirements/gpu.txt
+	$(COMPILE) -c .cache/vllm.txt pyproject.toml -o requirements/light.txt
+	echo "$(TORCH)" | $(COMPILE) --extra cpu --extra kuberay -c - -c requirements/light.txt pyproject.toml \
 	  $(or $(PIP_FIND_LINKS:%=--find-links %),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match) \
 	  $(foreach p,torch torchvision torchaudio torchcodec,--no-emit-package $(p)) -o requirements/cpu.txt
-	echo hatchling | $(COMPILE) --python-version 3.11 - -o requirements/build.txt
+	echo hatchling | $(COMPILE) - -o requirements/build.txt

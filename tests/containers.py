@@ -85,9 +85,8 @@ def build(context: Path, target: str, image: str, ca: Path, *options: str) -> No
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-4000:]
 
 
-def as_pod(objects: list[Object], name: str, image: str, env: dict[str, str]) -> str:
-    """What podman runs of rendered objects: ConfigMaps, claims, and the Job's pod under `name`, with `env` instead of
-    what a cluster would know of the pod.
+def as_pod(objects: list[Object], template: Object, name: str, image: str, env: dict[str, str]) -> str:
+    """What podman runs: ConfigMaps, claims, and a pod of `template` under `name`; `env` is what a cluster would add.
 
     Podman keeps emptyDirs and ConfigMaps as volumes of that name, which here are the pod's own, and mounts /dev/shm.
     """
@@ -97,7 +96,7 @@ def as_pod(objects: list[Object], name: str, image: str, env: dict[str, str]) ->
     for config in deepcopy(of_kind(objects, "ConfigMap")):
         config["metadata"]["name"] = f"{name}-{config['metadata']['name']}"
         kept.append(config)
-    template = deepcopy(work(objects)["spec"]["template"])
+    template = deepcopy(template)
     spec = template["spec"]
     spec["volumes"] = [source for source in spec["volumes"] if source["name"] != "shm"]
     for source in spec["volumes"]:
@@ -116,7 +115,7 @@ def as_pod(objects: list[Object], name: str, image: str, env: dict[str, str]) ->
 
 
 class Pod:
-    """A pod of the chart that podman runs; its one container is `<name>-mtbench-ko`."""
+    """A pod of the chart that podman runs: the Job's, or that of `helm test`."""
 
     def __init__(
         self,
@@ -124,10 +123,18 @@ class Pod:
         name: str,
         *network: str,
         image: str = LIGHT,
+        doctor: bool = False,
         env: dict[str, str] | None = None,
     ) -> None:
-        self.container = f"{name}-mtbench-ko"
-        podman("play", "kube", *(network or ("--network", "host")), "-", text=as_pod(objects, name, image, env or {}))
+        self.container = f"{name}-{'doctor' if doctor else 'mtbench-ko'}"
+        template = of_kind(objects, "Pod")[0] if doctor else work(objects)["spec"]["template"]
+        podman(
+            "play",
+            "kube",
+            *(network or ("--network", "host")),
+            "-",
+            text=as_pod(objects, template, name, image, env or {}),
+        )
 
     def running(self) -> bool:
         return podman("inspect", "-f", "{{.State.Running}}", self.container).stdout.strip() == "true"

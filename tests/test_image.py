@@ -26,7 +26,7 @@ from containers import (
     volume,
 )
 from fake_openai import FakeOpenAI
-from run_checks import BENCH, check_run
+from run_checks import BENCH, QUESTIONS, check_run
 from s3_server import S3Server
 
 CANARY = "canary-7c2e91d4"
@@ -92,8 +92,9 @@ def name(context: Path) -> Iterator[str]:
 def values(name: str, model: FakeOpenAI, judge: FakeOpenAI) -> Object:
     """Values of the chart for endpoints on this machine."""
     config = {
-        "bench_name": BENCH, "model": "org/model", "openai_api_base": model.url, "judge_model": "judge",
-        "judge_api_base": judge.url, "judge_api_key": "env:JUDGE_KEY", "parallel": 4, "judge_parallel": 4,
+        "bench_name": BENCH, "first_n": QUESTIONS, "model": "org/model", "openai_api_base": model.url,
+        "judge_model": "judge", "judge_api_base": judge.url, "judge_api_key": "env:JUDGE_KEY",
+        "parallel": 4, "judge_parallel": 4,
     }  # fmt: skip
     keys = {"JUDGE_KEY": {"secretName": f"{name}-keys", "secretKey": "judge"}}
     sizes = {"shmSize": "256Mi", "tmpSize": "1Gi", "resources": {"limits": {"memory": "4Gi"}}}
@@ -138,6 +139,20 @@ def test_program_runs_read_only_without_network_capabilities_or_a_known_user(ima
     assert (refused.returncode, "unknown bench 'unheard_of'" in refused.stderr) == (2, True)
 
 
+def test_doctor_of_helm_test_finds_all_well_and_a_wrong_bucket(
+    image: str, name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
+) -> None:
+    given = values(name, model_endpoint, judge_endpoint)
+    well = Pod(render(HELMS[-1], values=given), name, doctor=True)
+    assert well.wait() == 0, well.logs()
+    given["output"] = {"url": "s3://no-such-bucket/run"}
+    given["config"]["s3_endpoint_url"] = "http://127.0.0.1:9"
+    ill = Pod(render(HELMS[-1], values=given), f"{name}-ill", doctor=True)
+    assert ill.wait() == 2, ill.logs()
+    assert "no-such-bucket" in ill.logs()
+    assert CANARY not in well.logs() + ill.logs()
+
+
 def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
     image: str, name: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI
 ) -> None:
@@ -157,7 +172,7 @@ def test_stopped_pod_exits_75_in_its_grace_and_the_next_one_finishes(
     second = Pod(objects, f"{name}-2")
     assert second.wait() == 0, second.logs()
     output = volume(f"{name}-output")
-    assert check_run(output, BENCH, questions=16) == {"turns": 32, "scored": 32}
+    assert check_run(output, BENCH, questions=QUESTIONS) == {"turns": 2 * QUESTIONS, "scored": 2 * QUESTIONS}
     assert {file.stat().st_uid for file in output.rglob("*")} == {10001}
     assert {request["authorization"] for request in judge_endpoint.requests} == {f"Bearer {KEY}"}
 
@@ -241,7 +256,7 @@ def test_pods_of_an_indexed_job_are_one_ray_cluster_and_outlive_their_head(
     assert head.wait() == 0, head.logs()
     assert "2 pods are a Ray cluster" in head.logs()
     assert worker.wait() == 0, worker.logs()
-    assert check_run(output, BENCH, questions=16) == {"turns": 32, "scored": 32}
+    assert check_run(output, BENCH, questions=QUESTIONS) == {"turns": 2 * QUESTIONS, "scored": 2 * QUESTIONS}
 
     lonely = start("lonely", 1)
     lonely.terminate()
