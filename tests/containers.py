@@ -19,8 +19,11 @@ import yaml
 from charts import Object, containers, of_kind, work
 from conftest import REPOSITORY
 
+from mtbench_ko.hashing import sha256_text
+
 BASE = "localhost/mtbench-base:bookworm"
-LIGHT, CPU = "localhost/mtbench-ko:test-light", "localhost/mtbench-ko:test-cpu"
+# Named after this checkout: podman's images are the machine's, and another checkout may be testing its own.
+LIGHT, CPU = (f"localhost/mtbench-ko:{target}-{sha256_text(str(REPOSITORY))[:8]}" for target in ("light", "cpu"))
 CA_BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap", "catatonit")
 _SHIM = """#!/usr/bin/env python3
