@@ -151,8 +151,12 @@ def _folder_identity(folder: Path, path: str) -> str:
     if not weights:
         raise UsageError(f"{path} is not a model folder: it has no weight files (*.safetensors, *.bin)")
     small = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer.model")
-    texts = {name: sha256_text((folder / name).read_bytes().hex()) for name in small if (folder / name).is_file()}
-    return sha256_json({"files": texts, "weights": [[f.name, f.stat().st_size, _sample(f)] for f in weights]})
+    try:
+        texts = {name: sha256_text((folder / name).read_bytes().hex()) for name in small if (folder / name).is_file()}
+        sampled = [[f.name, f.stat().st_size, _sample(f)] for f in weights]
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
+    return sha256_json({"files": texts, "weights": sampled})
 
 
 def _sample(file: Path) -> str:
