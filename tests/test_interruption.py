@@ -1,6 +1,8 @@
 """Killed, told to stop, or refused: a run on its own Ray cluster saves what is finished and goes on from there."""
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -61,6 +63,27 @@ def test_second_signal_ends_it_at_once_with_what_is_finished_in_the_files(
     answers = read_jsonl(tmp_path / "outputs" / BENCH / "model_answer" / "model.jsonl")
     saved = read_jsonl(tmp_path / "outputs" / "_state" / "journal.jsonl")
     assert sum(len(choice["turns"]) for line in answers for choice in line["choices"]) == len(saved) == 6
+
+
+def test_signal_saves_even_when_a_call_into_ray_never_returns(tmp_path: Path) -> None:
+    stuck = """
+import asyncio, ctypes, pathlib
+from mtbench_ko import signals
+signals.STUCK_SECONDS = 0.5
+async def work():
+    with signals.stop_signals(asyncio.current_task(), lambda: None, 3600, pathlib.Path("saved").touch):
+        print("stuck", flush=True)
+        mutex = ctypes.create_string_buffer(64)
+        ctypes.CDLL(None).pthread_mutex_lock(mutex)
+        ctypes.CDLL(None).pthread_mutex_lock(mutex)  # in C, where no Python handler runs
+asyncio.run(work())
+"""
+    with subprocess.Popen([sys.executable, "-c", stuck], cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"stuck\n"
+        process.terminate()
+        assert process.wait() == 75
+    assert (tmp_path / "saved").exists()
 
 
 def test_wrong_key_stops_the_run_with_everything_saved_and_the_key_nowhere(

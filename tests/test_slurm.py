@@ -51,8 +51,8 @@ def test_two_nodes_with_an_engine_each(
 ) -> None:
     job = submit(
         "two-nodes", "--nodes=2 --gpus=2", "--bench-name", BENCH, "--first-n", QUESTIONS,
-        "--model-path", tiny_models[0], "--num-gpus-per-model", 1,
-        "--max-new-token", 160, "--engine-arg", "max_num_seqs=1",  # slow enough for the second engine to have a part
+        *(argument for path in tiny_models for argument in ("--model-path", path)),
+        "--num-gpus-per-model", 1, "--max-new-token", 8,
         "--judge-api-key", "env:JUDGE_KEY", *judge(endpoints["judge"]),
         env={
             "JUDGE_KEY": KEY, "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -63,10 +63,11 @@ def test_two_nodes_with_an_engine_each(
     shown = [slurm.run("scontrol", "-dd", "show", "job", job.number)]
     shown += [process.command for node in ("node1", "node2") for process in slurm.processes(node)]
     assert job.wait() == 0, job.log()
-    assert check_run(job.folder / "outputs", BENCH, questions=QUESTIONS) == {"turns": 32, "scored": 32}
+    assert check_run(job.folder / "outputs", BENCH, questions=QUESTIONS) == {"turns": 64, "scored": 64}
     manifest = json.loads((job.folder / "outputs" / BENCH / "manifest.json").read_text())
-    replicas = manifest["runs"][-1]["engines"]["tiny"]["replicas"]
-    assert len({replica["node"] for replica in replicas}) == 2
+    engines = manifest["runs"][-1]["engines"]
+    nodes = [replica["node"] for model in ("tiny", "other") for replica in engines[model]["replicas"]]
+    assert set(nodes) == {"node1", "node2"}
     assert last_line(job) == f"exit code 0: complete; results: outputs/{BENCH}"
     assert endpoints["judge"].requests[0]["authorization"] == f"Bearer {KEY}"
     assert any("raylet" in command for command in shown)
