@@ -15,6 +15,7 @@ from fake_openai import FakeOpenAI, judge_reply
 from run_checks import BENCH, QUESTIONS, arguments, check_run, read_jsonl
 from slurm_cluster import Cluster, Job, Submitter
 
+pytestmark = pytest.mark.soak  # eight minutes on two busy cores, most of it Slurm's own time limits
 Jobs = dict[str, Job]
 
 
@@ -132,7 +133,6 @@ def test_lost_ray_ends_the_job_with_the_reason(broken: Jobs, lost: str, message:
         assert len(read_jsonl(job.folder / "outputs" / "_state" / "journal.jsonl")) >= 2
 
 
-@pytest.mark.soak
 def test_node_that_slurm_cannot_reach_ends_the_job_with_its_name(slurm: Cluster, submit: Submitter) -> None:
     slurmd = slurm.slurmd("node2")
     os.kill(slurmd, signal.SIGSTOP)
@@ -145,7 +145,6 @@ def test_node_that_slurm_cannot_reach_ends_the_job_with_its_name(slurm: Cluster,
     slurm.wait_until_empty()
 
 
-@pytest.mark.soak
 def test_ray_that_does_not_start_is_tried_again(submit: Submitter) -> None:
     """As on a file system so slow that Ray's helpers miss their 15 s."""
     fails_once = """() { [ -e "$EVAL_FOLDER/once" ] || {
@@ -158,7 +157,6 @@ def test_ray_that_does_not_start_is_tried_again(submit: Submitter) -> None:
     assert "Ray is up on 1 nodes" in job.log()
 
 
-@pytest.mark.soak
 def test_array_task_requeues_alone(slurm: Cluster, submit: Submitter) -> None:
     """Also the last one, whose job id is the whole array's."""
     with ExitStack() as stack:
@@ -179,7 +177,6 @@ def test_array_task_requeues_alone(slurm: Cluster, submit: Submitter) -> None:
         assert [task.show("Restarts") for task in tasks] == ["0", "1"]
 
 
-@pytest.mark.soak
 def test_restarts_are_limited(slurm: Cluster, submit: Submitter) -> None:
     with ExitStack() as stack:
         work = Work(slurm, stack, seconds=4)
