@@ -38,7 +38,8 @@ def chromium() -> Iterator["Browser"]:
 @contextmanager
 def opened(browser: "Browser", page_file: Path, fragment: str = "", **context: Any) -> Iterator["Page"]:
     """The page once it is ready. Afterwards: nothing on the console, no error, no request but for the file itself."""
-    settings = {"locale": "ko-KR", "viewport": {"width": 1280, "height": 900}} | context
+    # Without reduced motion the page scrolls smoothly, and what a test clicks moves away between press and release.
+    settings = {"locale": "ko-KR", "viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | context
     session = browser.new_context(**settings)
     page = session.new_page()
     page.set_default_timeout(20_000)
