@@ -75,7 +75,7 @@ class Ours:
         progress = RunProgress(2 * len(chats), 0)
         with temporary_store() as store:
             async with asyncio.TaskGroup() as group:
-                pipeline = Pipeline(store, None, progress, group)
+                pipeline = Pipeline(store, (), progress, group)
                 await pipeline.answer(talks, self._pool)
         if pipeline.counts.answered != 2 * len(chats):
             raise RuntimeError(f"answers are missing: {pipeline.counts}")

@@ -111,7 +111,7 @@ async def makespan(talks: Sequence[Conversation], replicas: int, slots: int) -> 
     await pool.start()
     with temporary_store() as store, silent_progress() as progress:
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(store, None, progress, group)
+            pipeline = Pipeline(store, (), progress, group)
             began = asyncio.get_running_loop().time()
             await pipeline.answer(talks, pool)
             taken = asyncio.get_running_loop().time() - began
@@ -148,8 +148,8 @@ async def many_checkpoints(models: int) -> dict[str, float]:
     plan = Plan(nodes, None, {one.name: Ask(Replicas(0, 1, 1), most=len(talks)) for one, talks in owed.items()})
     with temporary_store() as store, silent_progress() as progress:
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(store, None, progress, group)
-            schedule = Schedule(plan, _SimulatedPools(), None, None, Timeline(), lambda: nodes)  # type: ignore[arg-type]
+            pipeline = Pipeline(store, (), progress, group)
+            schedule = Schedule(plan, _SimulatedPools(), (), Timeline(), lambda: nodes)  # type: ignore[arg-type]
             await schedule.run(pipeline, owed, progress, group, lambda name: None)
         answered = pipeline.counts.answered
     taken = asyncio.get_running_loop().time() - began
@@ -202,7 +202,7 @@ async def real_seconds(pool: ReplicaPool, talks: Sequence[Conversation]) -> floa
     with temporary_store() as store, silent_progress() as progress:
         async with asyncio.TaskGroup() as group:
             began = time.perf_counter()
-            await Pipeline(store, None, progress, group).answer(talks, pool)
+            await Pipeline(store, (), progress, group).answer(talks, pool)
             taken = time.perf_counter() - began
     await pool.stop()
     return taken

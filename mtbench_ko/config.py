@@ -12,7 +12,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mtbench_ko.errors import UsageError
-from mtbench_ko.model_settings import Count, ModelEntry, ModelSettings, pairs, setting
+from mtbench_ko.judge_settings import JudgeEntry, JudgeSettings, key_place
+from mtbench_ko.model_settings import Count, ModelEntry, ModelSettings, setting
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
@@ -23,8 +24,8 @@ def _many(group: str, help: str) -> Any:
     return Field(default_factory=list, description=help, json_schema_extra={"group": group})
 
 
-class RunConfig(ModelSettings):
-    """The settings of one run. Those of `ModelSettings` hold for all its models."""
+class RunConfig(ModelSettings, JudgeSettings):
+    """The settings of one run. Those of `ModelSettings` hold for all its models, of `JudgeSettings` for all judges."""
 
     bench_name: str = setting("mt_bench_ko", "bench", "Question set: a registered name, or a folder when it holds a /.")
     question_begin: int | None = setting(None, "bench", "First question, as a position in the file from 0.")
@@ -65,29 +66,19 @@ class RunConfig(ModelSettings):
     parallel: Count = setting(50, "generation", "Calls in flight to the endpoint of --model.")
 
     model_list: list[str] = _many("answers", "Models to judge: a b c; default: all that have answers.")
-    judge_model: str | None = setting(None, "judge", "The judge: a model name of its API, or a name for local weights.")
-    judge_api_base: str | None = setting(None, "judge", "URL of the judge's endpoint; default: OpenAI.")
-    judge_api_key: str | None = setting(
-        None, "judge", "Key of the judge, env:NAME or file:PATH; for OpenAI: OPENAI_API_KEY."
+    judge_model: list[str] = _many(
+        "judge", "The judge: a model name of its API, or a name for local weights. Repeat for a panel."
     )
     judge_model_path: str | None = setting(None, "judge", "Weights of a judge that runs on this cluster.")
-    judge_num_gpus: Count | None = setting(None, "judge", "GPUs of the local judge.")
-    judge_parallel: Count = setting(50, "judge", "Calls in flight to the judge's endpoint.")
+    judges: list[JudgeEntry] = _many("file", "The judges of a panel, each with settings of its own.")
     mode: Literal["single", "pairwise-baseline", "pairwise-all"] = setting(
         "single", "judge", "Grade each answer, compare each with the baseline's, or compare all pairs."
     )
     baseline_model: str | None = setting(None, "judge", "The model that pairwise-baseline compares with.")
-    judge_attempts: Count = setting(3, "judge", "How often the judge is asked for a verdict that can be read.")
-    judge_engine_arg: dict[str, Any] = pairs("judge", "An engine argument of the local judge, K=V. Repeatable.")
-    judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
     judge_file: str | None = setting(None, "judge", "A file of judge prompts in FastChat's format.")
     prompt_set: str | None = setting(
         None, "judge", "Judge prompts by name: this project's ko (default) or en, or a data set's, such as mt_bench."
     )
-
-    rpm: Count | None = setting(None, "endpoint", "Requests a minute to keep to, for each endpoint.")
-    tpm: Count | None = setting(None, "endpoint", "Tokens a minute to keep to, prompts and replies, likewise.")
-    request_timeout: float = setting(600.0, "endpoint", "Seconds that an endpoint may take for one reply.", gt=0)
 
     output: str = setting(
         "outputs", "output", "The run: a directory or s3://bucket/prefix. Started again on it, a run goes on."
@@ -110,12 +101,7 @@ class RunConfig(ModelSettings):
     no_report: bool = setting(False, "report", "Leave out the report that a run ends with.")
     dry_run: bool = setting(False, "output", "Show what would run, and stop.")
 
-    @field_validator("openai_api_key", "judge_api_key")
-    @classmethod
-    def _no_literal_key(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("env:", "file:")):
-            raise ValueError("a key does not belong in a file; name its place: env:NAME or file:PATH")
-        return value
+    _model_key_place = field_validator("openai_api_key")(key_place)
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunConfig":
@@ -123,8 +109,19 @@ class RunConfig(ModelSettings):
             raise ValueError("--model (an endpoint) and --model-path (local weights) exclude each other")
         if self.model_path and self.models:
             raise ValueError("--model-path and the list models: exclude each other; put all models into one of them")
-        if self.judge_model_path and self.judge_api_base:
+        if self.judges and (self.judge_model or self.judge_model_path):
+            raise ValueError(
+                "--judge-model (or --judge-model-path) and the list judges: exclude each other; put all into the list"
+            )
+        if self.judge_model_path and len(self.judge_model) > 1:
+            raise ValueError(
+                "several --judge-model are APIs, and --judge-model-path is local; name both kinds in the list judges: "
+                "of a --config file"
+            )
+        if self.judge_model_path and self.judge_api_base and not self.judges:
             raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
+        if sum(entry.judge_model_path is not None for entry in self.judges) > 1:
+            raise ValueError("judges: only one of them can run on this cluster; the others must be APIs")
         if self.judge_file and self.prompt_set:
             raise ValueError("--judge-file and --prompt-set exclude each other: both name the judge's prompts")
         if self.adopt and self.overwrite:
@@ -133,6 +130,9 @@ class RunConfig(ModelSettings):
             raise ValueError("--mode pairwise-baseline needs --baseline-model NAME")
         if "://" in self.output and not re.fullmatch(r"s3://[^/]+(/.*)?", self.output):
             raise ValueError(f"--output {self.output}: a directory, or s3://bucket/prefix")
+        judges = self.judge_names
+        if len({name.replace("/", "__") for name in judges}) != len(judges):
+            raise ValueError(f"two judges would share a name: {', '.join(judges)}; give each another judge_model")
         names = self.model_names
         if len(self.model_id) > max(1, len(self.model_path)):
             raise ValueError(f"{len(self.model_id)} --model-id for {len(self.model_path)} --model-path")
@@ -144,10 +144,11 @@ class RunConfig(ModelSettings):
         """The settings as they are saved beside the results: keys by their place only, no password in a URL."""
         settings = self.model_dump(mode="json")
         settings["models"] = [entry.model_dump(mode="json") for entry in self.entries] if self.models else []
-        for name in ("openai_api_base", "judge_api_base", "data_mirror"):
-            if settings[name]:
-                settings[name] = without_secrets(settings[name])
-        for place in (settings, *settings["models"]):
+        settings["judges"] = [entry.model_dump(mode="json") for entry in self.judge_entries] if self.judges else []
+        for place in (settings, *settings["models"], *settings["judges"]):
+            for name in place.keys() & {"openai_api_base", "judge_api_base", "data_mirror"}:
+                if place[name]:
+                    place[name] = without_secrets(place[name])
             for name in place.keys() & {"engine_arg", "judge_engine_arg"}:
                 place[name] = {k: "***" if _SECRET_NAME.search(k) else v for k, v in place[name].items()}
         return settings
@@ -175,11 +176,19 @@ class RunConfig(ModelSettings):
         return "judgment" if self.mode == "single" else "game"
 
     @property
-    def judge_name(self) -> str | None:
-        """The judge's name in files and tables."""
-        if self.judge_model or not self.judge_model_path:
-            return self.judge_model
-        return self.judge_model_path.rstrip("/").rpartition("/")[2]
+    def judge_entries(self) -> list[JudgeEntry]:
+        """The judges, each with all its settings; none where none is named."""
+        if self.judge_model_path:
+            named = "".join(self.judge_model) or None
+            listed = [JudgeEntry(judge_model=named, judge_model_path=self.judge_model_path)]
+        else:
+            listed = self.judges or [JudgeEntry(judge_model=name) for name in self.judge_model]
+        return [entry.over(self) for entry in listed]
+
+    @property
+    def judge_names(self) -> list[str]:
+        """The name of each judge in files and tables, in order."""
+        return [entry.name for entry in self.judge_entries]
 
 
 def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
@@ -213,8 +222,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _fault(fault: Any, file: str | None) -> str:
     place = fault["loc"]
     name = str(place[0]) if place else ""
-    if name == "models" and len(place) > 1:
-        name = f"models[{place[1]}]" + "".join(f".{part}" for part in place[2:3])
+    if name in ("models", "judges") and len(place) > 1:
+        name = f"{name}[{place[1]}]" + "".join(f".{part}" for part in place[2:3])
     if fault["type"] == "extra_forbidden":
         return f"{file or 'settings'}: unknown key '{name}'"
     message = str(fault["msg"]).removeprefix("Value error, ")

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Completion, EndpointSpec, Node, Replicas, Sampling, Weights, ask_once, render_template
 from mtbench_ko.engine.survey import Survey, survey
 from mtbench_ko.errors import MtBenchError
-from mtbench_ko.plan import Plan, find_contestants, find_judge_weights, make_judge, make_plan
+from mtbench_ko.plan import Panelist, Plan, find_contestants, find_panel, make_plan
 from mtbench_ko.store import find_place, probe_output, spool_folder
 
 _GIB = 1 << 30
@@ -39,7 +40,7 @@ def examine_settings(config: RunConfig) -> Iterator[Finding]:
     """Questions, prompts, weights, chat templates, keys and the output: everything but the cluster."""
     yield from _guarded("questions", lambda: _questions(config))
     yield from _guarded("models", lambda: _models(config))
-    yield from _guarded("judge", lambda: _judge(config))
+    yield from _guarded("judge", lambda: _judges(config))
     yield from _guarded("output", lambda: _output(config))
 
 
@@ -64,7 +65,7 @@ def _guarded(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]
 
 
 def _questions(config: RunConfig) -> Iterator[Finding]:
-    bench = bench_of(config, judged=config.judge_name is not None)
+    bench = bench_of(config, judged=bool(config.judge_names))
     yield Finding(
         "ok", "questions", f"{bench.name}: {len(bench.questions)}, references: {bench.reference_source or 'none'}"
     )
@@ -111,22 +112,29 @@ def _weights(
         yield Finding("ok", what, f"its chat template takes {'a system prompt and ' if system else ''}two turns")
 
 
-def _judge(config: RunConfig) -> Iterator[Finding]:
-    if config.judge_name is None:
+def _judges(config: RunConfig) -> Iterator[Finding]:
+    panel = find_panel(config)
+    if not panel:
         yield Finding("warning", "judge", "none is named; 'run' needs --judge-model or --judge-model-path")
-        return
-    weights = find_judge_weights(config)
-    make_judge(config, weights)
-    if weights:
-        yield from _weights("judge", weights)
+    for panelist in panel:
+        what = "judge" if len(panel) == 1 else f"judge {panelist.name}"
+        yield from _guarded(what, partial(_judge, what, panelist))
+
+
+def _judge(what: str, panelist: Panelist) -> Iterator[Finding]:
+    if panelist.weights:
+        yield from _weights(what, panelist.weights)
     else:
-        key = read_key(config.judge_api_key, config.judge_api_base, "--judge-api-key")
-        yield _call("judge", config.judge_name, config.judge_api_base, key)
+        entry = panelist.entry
+        key = read_key(entry.judge_api_key, entry.judge_api_base, "--judge-api-key")
+        yield _call(what, panelist.name, entry.judge_api_base, key, entry.judge_api_version)
 
 
-def _call(what: str, model: str, base_url: str | None, key: str) -> Finding:
+def _call(what: str, model: str, base_url: str | None, key: str, api_version: str | None = None) -> Finding:
     """One real call, of a few tokens: only that shows that key, model and quota are good."""
-    spec = EndpointSpec(model, base_url, key, connections=1, timeout=60.0, deadline=90.0, tries=2)
+    spec = EndpointSpec(
+        model, base_url, key, connections=1, timeout=60.0, deadline=90.0, tries=2, api_version=api_version
+    )
     reply = asyncio.run(ask_once(spec, [{"role": "user", "content": _TEXT}], Sampling(0.0, max_tokens=16)))
     if isinstance(reply, Completion):
         tokens = reply.prompt_tokens + reply.completion_tokens
@@ -182,10 +190,8 @@ def _placement(
     config: RunConfig, nodes: Sequence[Node], looks: Mapping[str, Survey | str], found: list[Plan]
 ) -> Iterator[Finding]:
     contestants = find_contestants(config)
-    weights = find_judge_weights(config)
-    judge = make_judge(config, weights) if config.judge_name else None
     work = dict.fromkeys(contestants, len(bench_of(config, judged=False).questions) * config.num_choices)
-    plan = make_plan(config, work, judge, weights, nodes)
+    plan = make_plan(config, work, find_panel(config), nodes)
     found.append(plan)
     yield Finding("ok", "placement", plan.describe())
     memory = [gpu.memory for look in looks.values() if isinstance(look, Survey) for gpu in look.gpus]

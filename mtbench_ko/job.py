@@ -8,9 +8,8 @@ from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from statistics import mean
-from typing import Any
 
-from mtbench_ko.bench import Bench, DataCache
+from mtbench_ko.bench import Bench
 from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
 from mtbench_ko.errors import INCOMPLETE, Preempted, UsageError, first_error
@@ -23,17 +22,17 @@ from mtbench_ko.plan import (
     Contestant,
     Plan,
     find_contestants,
-    find_judge_weights,
-    make_judge,
+    find_panel,
+    local_weights,
     make_matchmaker,
     make_plan,
 )
 from mtbench_ko.pools import Pools
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.report import Scoreboard, gather, open_questions, read_scoreboard, write_report
+from mtbench_ko.results import Results
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
+from mtbench_ko.store import Output, RunStore, SavedAnswer, saved_answers
 from mtbench_ko.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -52,18 +51,19 @@ class Job:
         self.config = config
         self.bench = bench
         self.contestants = find_contestants(config) if generate else []
-        self.judge_weights = find_judge_weights(config) if judge else None
-        self.judge = make_judge(config, self.judge_weights) if judge else None
-        self.keys = {
-            "model": read_key(config.openai_api_key, config.openai_api_base, "--openai-api-key")
-            if generate and config.model
-            else "",
-            "judge": read_key(config.judge_api_key, config.judge_api_base, "--judge-api-key")
-            if judge and not self.judge_weights
-            else "",
+        self.panel = find_panel(config) if judge else []
+        if judge and not self.panel:
+            raise UsageError("no judge: say --judge-model NAME (an API) or --judge-model-path FOLDER (on this cluster)")
+        self._model_key = ""
+        if generate and config.model:
+            self._model_key = read_key(config.openai_api_key, config.openai_api_base, "--openai-api-key")
+        self._judge_keys = {
+            one.name: read_key(one.entry.judge_api_key, one.entry.judge_api_base, "--judge-api-key")
+            for one in self.panel
+            if one.weights is None
         }
         # The model that shares the judge's weights goes last, so that its engine can grade the others' answers.
-        self.contestants.sort(key=lambda contestant: contestant.shares(self.judge_weights))
+        self.contestants.sort(key=lambda contestant: contestant.shares(local_weights(self.panel)))
         self.plan = Plan()
         self.timeline = Timeline()
         self.report: str | None = None
@@ -76,12 +76,12 @@ class Job:
         self._output = output
         output.open(write=not config.dry_run)
         self.store = store = RunStore(output.folder)
+        self.results = Results(config, bench, self.panel, store, output.name)
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
-        if self.judge:
-            self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
+        self._files += [settle_judgments(config, store, bench.name, one.name) for one in self.panel]
         self._write_views()  # a run that was killed left them as they were
-        self._answers = self._saved_answers() if self.judge else []
-        self._matchmaker = self._find_matches() if self.judge else None
+        self._answers = self._saved_answers() if self.panel else []
+        self._matchmakers = self._find_matches()
 
     def _hold_with(self, contestant: Contestant) -> list[Conversation]:
         return [
@@ -107,7 +107,7 @@ class Job:
             log.warning("%s", note)
         turns = self._expected_turns()
         own = sum(turns[contestant.subject.model_id] for contestant in self.contestants)
-        judgments = self._matchmaker.expected(turns) if self._matchmaker else 0
+        judgments = sum(matchmaker.expected(turns) for matchmaker in self._matchmakers)
         with RunProgress(own, judgments) as progress:
             try:
                 pipeline = asyncio.run(self._stream(progress))
@@ -122,7 +122,7 @@ class Job:
         if pipeline.stopping:
             raise Preempted(STOPPED)
         if self._with_report:
-            self._write_report()
+            self.report = self.results.write_report()
         self._output.commit()
         missed = counts.failed + counts.unscored
         if missed:
@@ -135,28 +135,9 @@ class Job:
         if not self.config.dry_run:
             self._output.try_to_send()
 
-    @property
-    def results(self) -> str:
-        """Where the results lie."""
-        return f"{self._output.name}/{self.bench.name}"
-
-    def scoreboard(self) -> Scoreboard:
-        """The scores that this run's judge has given with its prompts and references."""
-        assert self.judge is not None
-        return read_scoreboard(
-            [judgment_path(self.store.output, self.bench.name, self.judge.name, self.config.judgment_kind)],
-            mode=self.config.mode,
-            baseline=self.config.baseline_model if self.config.mode == "pairwise-baseline" else None,
-            bench=self.bench.name,
-            prompt_set=self.judge.prompts.name,
-            references=self.bench.reference_source,
-            failures=[failures_path(self.store.output)],
-            categories={question.question_id: question.category for question in self.bench.questions.values()},
-        )
-
     async def _stream(self, progress: RunProgress) -> Pipeline:
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(self.store, self._matchmaker, progress, group)
+            pipeline = Pipeline(self.store, self._matchmakers, progress, group)
             self._counts = pipeline.counts
             owed = {
                 contestant: pipeline.take_up(talks, self.config.retry_failed)
@@ -164,7 +145,7 @@ class Job:
             }
             for answer in self._answers:
                 pipeline.take_up_answer(*answer, retry=self.config.retry_failed)
-            if not any(owed.values()) and not pipeline.judgments_waiting:
+            if not any(owed.values()) and not pipeline.judgments_waiting():
                 if not self.config.dry_run:
                     pipeline.close_matches()
                 return pipeline
@@ -177,14 +158,13 @@ class Job:
                 arm()  # ray.init puts a SIGTERM handler of its own
                 sending = group.create_task(self._output.keep_sending())
                 owing = {contestant: len(talks) for contestant, talks in owed.items()}
-                self.plan = make_plan(self.config, owing, self.judge, self.judge_weights, nodes)
+                self.plan = make_plan(self.config, owing, self.panel, nodes)
                 progress.say(self.plan.describe())
                 if self.config.dry_run:
                     progress.show(placement_table(self.plan))
                 else:
-                    pools = Pools(self.config, self.judge, self.judge_weights, self.keys)
-                    name = self.judge.name if self.judge else None
-                    schedule = Schedule(self.plan, pools, name, self.judge_weights, self.timeline, alive_nodes)
+                    pools = Pools(self.config, self._model_key, self._judge_keys)
+                    schedule = Schedule(self.plan, pools, self.panel, self.timeline, alive_nodes)
                     finished = partial(self._model_finished, pipeline, progress)
                     await schedule.run(pipeline, owed, progress, group, finished)
                     pipeline.close_matches()
@@ -225,11 +205,11 @@ class Job:
             raise UsageError(f"{self.store.output}/{self.bench.name}/model_answer: no answers to judge")
         return found
 
-    def _find_matches(self) -> Matchmaker:
+    def _find_matches(self) -> list[Matchmaker]:
+        """What each judge is asked."""
         tested = [contestant.subject.model_id for contestant in self.contestants]
         models = list(dict.fromkeys(tested + [model for model, *_ in self._answers]))
-        assert self.judge is not None
-        return make_matchmaker(self.config, self.bench, self.judge, models, tested or models)
+        return [make_matchmaker(self.config, self.bench, one.judge, models, tested or models) for one in self.panel]
 
     def _expected_turns(self) -> Counter[str]:
         """How many turns of each model there will be when nothing fails."""
@@ -253,49 +233,13 @@ class Job:
         if due:  # at most 2 % of the time goes into files that grow with the number of models
             self._judgments_due = time.monotonic() + 50 * (time.monotonic() - began)
 
-    def _write_report(self) -> None:
-        """Put the report beside the results; `report` says where it is."""
-        assert self.judge is not None
-        try:
-            report = gather(
-                {self._output.name: self.store.output},
-                open_questions(self.config.bench_name, DataCache.of(self.config), bench=self.bench),
-                judge=self.judge.name,
-                baseline=self.config.baseline_model if self.config.mode == "pairwise-baseline" else None,
-                prompt_set=self.judge.prompts.name,
-                references=self.bench.reference_source,
-            )
-            write_report(report, self.store.output / self.bench.name / "report")
-        except Preempted:
-            raise
-        except Exception as error:  # whatever is wrong with the picture, the results are whole and must be committed
-            log.warning("the report could not be written; 'mtbench-ko report' tries again. %r", error)
-        else:
-            self.report = f"{self.results}/report/index.html"
-
     def _write_manifest(self, progress: RunProgress) -> None:
         """Put this run's facts beside those of earlier runs on the same output, once it has any."""
         if self.config.dry_run or self._counts == Counts():
             return
-        judge: dict[str, Any] = {}
-        if self.judge:
-            mine = self.store.judged(self.config.judgment_kind, self.bench.name, self.judge.name)
-            judge[self.judge.name] = {
-                "identity": self.judge.identity,
-                "sampling": self.judge.sampling.describe(),
-                "reported": sorted({row.judge_reported for row in mine if row.judge_reported}),
-                "prompt_set": self.judge.prompts.name,
-                "references": self.bench.reference_source,
-            }
-        update_manifest(
-            self.store.output,
-            self.bench.name,
-            facts={
-                "bench": {"name": self.bench.name, "questions": len(self.bench.questions), "sha256": self.bench.hashes},
-                "models": {one.name: asdict(one.subject) for one in self.contestants},
-                "judges": judge,
-            },
-            run={
+        self.results.write_manifest(
+            {"models": {one.name: asdict(one.subject) for one in self.contestants}},
+            {
                 "started": self._began,
                 "seconds": round(time.time() - self._began, 1),
                 "counts": self._counts.describe(),
@@ -303,7 +247,6 @@ class Job:
                 "engines": self.timeline.engines(),
                 "placement": self.plan.public(),
                 "schedule": self.timeline.schedule(),
-                "config": self.config.public(),
             },
         )
 

@@ -74,6 +74,13 @@ class _JudgedLine(BaseModel):
     repeat: int = 0
     prompt_set: str | None = None
     references: References | None = None
+    judge_reported: str | list[str | None] | None = None
+
+    @property
+    def reported(self) -> set[str]:
+        """The judge's model as its API called it: in a pair of each game."""
+        names = self.judge_reported if isinstance(self.judge_reported, list) else [self.judge_reported]
+        return {name for name in names if name}
 
     @property
     def source(self) -> str | None:

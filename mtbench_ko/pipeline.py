@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 from mtbench_ko.engine import Engine, Failure
@@ -47,16 +49,22 @@ class Pipeline:
     """
 
     def __init__(
-        self, store: RunStore, matchmaker: Matchmaker | None, progress: RunProgress, group: asyncio.TaskGroup
+        self,
+        store: RunStore,
+        matchmakers: Sequence[Matchmaker],
+        progress: RunProgress,
+        group: asyncio.TaskGroup,
     ) -> None:
+        """`matchmakers`: one for each judge."""
         self._store = store
-        self._matchmaker = matchmaker
+        self._matchmakers = matchmakers
         self._progress = progress
         self._group = group
-        self._waiting: list[Match] = []
-        self._judge_engine: Engine | None = None
-        self._judge_there = asyncio.Event()
+        self._waiting: dict[str, list[Match]] = {}  # by judge, as the engines
+        self._judge_engines: dict[str, Engine] = {}
+        self._judge_there: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._judging: set[asyncio.Task[None]] = set()
+        self._reported: dict[str, set[str]] = {}  # the names that a judge's replies bear, by judge
         self._asking: dict[str, asyncio.Lock] = {}
         self._answering = 0
         self._began = time.time()
@@ -118,29 +126,29 @@ class Pipeline:
                 self._store.append(conversation.failed(done + 1, failure))
                 self._miss("failed", failure.reason)
 
-    @property
-    def judgments_waiting(self) -> bool:
-        return bool(self._waiting)
+    def judgments_waiting(self, judge: str | None = None) -> bool:
+        """Whether matches wait for this judge, or for any."""
+        return bool(self._waiting if judge is None else self._waiting.get(judge))
 
-    def judge_with(self, engine: Engine) -> None:
-        """The judge is ready: matches that waited for it and all that come go to it."""
-        self._judge_engine = engine
-        self._judge_there.set()
-        waiting, self._waiting = self._waiting, []
-        for match in waiting:
+    def judge_with(self, judge: str, engine: Engine) -> None:
+        """A judge is ready: matches that waited for it and all that come go to it."""
+        self._judge_engines[judge] = engine
+        self._judge_there[judge].set()
+        for match in self._waiting.pop(judge, []):
             self._start(match)
 
     async def judged(self, model: str | None = None) -> None:
         """Wait until every match so far (or each that shows `model` first) has its judgment."""
-        if self._waiting:
-            await self._judge_there.wait()
+        for judge in list(self._waiting):
+            if not self.stopping:
+                await self._judge_there[judge].wait()
         while waiting := [task for task in self._judging if model is None or task.get_name() == model]:
             await asyncio.wait(waiting)
 
     def close_matches(self) -> None:
         """No more answers come: comparisons that still lack one have failed, unless they were made before."""
-        if self._matchmaker and not self.stopping:
-            for failure in self._matchmaker.unmatched():
+        if not self.stopping:
+            for failure in chain.from_iterable(matchmaker.unmatched() for matchmaker in self._matchmakers):
                 if not isinstance(self._store.get(failure.slot), Judged):
                     self._store.append(failure)
                     self._miss("failed", failure.reason)
@@ -148,6 +156,8 @@ class Pipeline:
     def stop(self) -> None:
         """Begin nothing more; what is in flight may finish."""
         self.stopping = True
+        for there in self._judge_there.values():  # nobody need wait for a judge that may never come
+            there.set()
 
     async def _hold(self, conversation: Conversation, engine: Engine, begun: asyncio.Event) -> None:
         model = conversation.subject.model_id
@@ -164,10 +174,9 @@ class Pipeline:
                 self._submit(model, turn.question_id, turn.choice, texts, retry=True)
 
     def _submit(self, model: str, question_id: int, choice: int, answers: Sequence[str], retry: bool) -> None:
-        if self._matchmaker is None:
-            return
-        for match in self._matchmaker.matches(model, question_id, choice, answers):
-            self._take_up(match, retry)
+        for matchmaker in self._matchmakers:
+            for match in matchmaker.matches(model, question_id, choice, answers):
+                self._take_up(match, retry)
 
     def _take_up(self, match: Match, retry: bool) -> None:
         saved = match.saved(self._store)
@@ -177,8 +186,8 @@ class Pipeline:
             self._graded(saved)
         elif isinstance(saved, FailureRecord) and saved.final and not retry:
             self._miss("failed", saved.reason)
-        elif self._judge_engine is None:
-            self._waiting.append(match)
+        elif match.judge.name not in self._judge_engines:
+            self._waiting.setdefault(match.judge.name, []).append(match)
         else:
             self._start(match)
 
@@ -188,9 +197,9 @@ class Pipeline:
         task.add_done_callback(self._judging.discard)
 
     async def _grade(self, match: Match) -> None:
-        assert self._judge_engine is not None
+        engine = self._judge_engines[match.judge.name]
         same_messages = self._asking.setdefault(match.key, asyncio.Lock())  # are asked once, however many wait
-        async with same_messages, self._judge_engine.conversation() as talk:
+        async with same_messages, engine.conversation() as talk:
             if self.stopping:
                 return
             record = match.taken_over(self._store) or await grade(match, talk, self._keep, lambda: not self.stopping)
@@ -203,12 +212,24 @@ class Pipeline:
         else:
             self._graded(record, record.usage.get("completion_tokens", 0))
 
+    def _look_at_name(self, record: Judged) -> None:
+        """Tell when an API's alias begins to mean another model: grades of two models are not alike."""
+        known = self._reported.setdefault(record.judge[0], set())
+        if record.judge_reported and record.judge_reported not in known:
+            if known:
+                self._progress.say(
+                    f"the judge {record.judge[0]} now answers as {record.judge_reported}, before as "
+                    f"{', '.join(sorted(known))}; name a snapshot as --judge-model to keep scores comparable"
+                )
+            known.add(record.judge_reported)
+
     def _keep(self, attempt: AttemptRecord) -> None:
         self._store.append(attempt)
         self._progress.tokens += attempt.usage.get("completion_tokens", 0)
 
     def _graded(self, record: Judged, tokens: int = 0) -> None:
         self._progress.judged(tokens)
+        self._look_at_name(record)
         if record.outcome == "scored":
             self.counts.scored += 1
             if isinstance(record, JudgmentRecord):

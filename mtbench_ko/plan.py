@@ -1,4 +1,4 @@
-"""What a run is made of: the models under test, the judge, and which of them runs where and when."""
+"""What a run is made of: the models under test, the judges, and which of them runs where and when."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,11 +28,13 @@ from mtbench_ko.judge import (
     Judge,
     Matchmaker,
     PairwiseComparison,
+    PromptSet,
     SingleGrading,
     all_pairs,
     baseline_pairs,
     load_prompts,
 )
+from mtbench_ko.judge_settings import JudgeEntry
 from mtbench_ko.model_settings import ModelEntry
 
 _NAMED = 3  # models that wait, in words
@@ -55,15 +57,37 @@ class Contestant:
         return self.weights is not None and self.weights == judge_weights
 
 
+@dataclass(frozen=True, eq=False)
+class Panelist:
+    """One of the judges. `weights` is None for an endpoint."""
+
+    judge: Judge
+    entry: JudgeEntry
+    weights: Weights | None = None
+
+    @property
+    def name(self) -> str:
+        return self.judge.name
+
+
+def local_weights(panel: Iterable[Panelist]) -> Weights | None:
+    """The weights of the judge that runs on the cluster: there is one at most."""
+    return next((one.weights for one in panel if one.weights), None)
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What each local model asks for, by name and in order; what a local judge has; and when the judge runs."""
+    """What each local model asks for, by name and in order; what a local judge has; and when the judge runs.
+
+    `judge` is of a panel when its local judge runs; the `endpoints` among its judges are there all the time.
+    """
 
     nodes: Sequence[Node] = ()
     total: int | None = None
     asks: Mapping[str, Ask] = field(default_factory=dict)
     judge: JudgeTime = "none"
     judge_replicas: Replicas | None = None
+    endpoints: int = 0
 
     def room(self, nodes: Sequence[Node], occupied: Iterable[Replicas] = ()) -> Room:
         """What models may take of `nodes`, given what is `occupied`; a judge beside them keeps its GPUs."""
@@ -80,9 +104,11 @@ class Plan:
 
     def describe(self) -> str:
         """The plan in words."""
+        several = f"{self.endpoints} judges are endpoints, and grade" if self.endpoints > 1 else ""
+        endpoints = f"{several or 'the judge is an endpoint, and grades'} each turn as it comes"
         judges = {
             "none": "no judge",
-            "endpoint": "the judge is an endpoint, and grades each turn as it comes",
+            "endpoint": endpoints,
             "shared": "the judge has the model's weights and shares its engine",
             "beside": "the judge runs beside the models, and grades each turn as it comes",
             "after": "the judge loads after the models have gone",
@@ -92,7 +118,8 @@ class Plan:
         waiting = [f"{name} waits for {ask.wanted or 1} x {ask.shape}" for name, ask in self.asks.items()][len(first) :]
         if len(waiting) > _NAMED:
             waiting = [*waiting[:_NAMED], f"{len(waiting) - _NAMED} more models wait"]
-        return "; ".join([*models, *waiting, judges[self.judge]])
+        others = [f"endpoints beside it: {self.endpoints}"] if self.endpoints and self.judge != "endpoint" else []
+        return "; ".join([*models, *waiting, judges[self.judge], *others])
 
     def public(self) -> dict[str, Any]:
         """The plan as the manifest holds it."""
@@ -101,6 +128,7 @@ class Plan:
             "models": {name: asdict(ask.shape) | {"wanted": ask.wanted or "auto"} for name, ask in self.asks.items()},
             "judge": self.judge,
             "judge_replicas": asdict(self.judge_replicas) if self.judge_replicas else None,
+            "judge_endpoints": self.endpoints,
         }
 
 
@@ -135,34 +163,44 @@ def find_weights(entry: ModelEntry) -> Weights:
     return resolve_weights(entry.model_path, entry.revision, entry.chat_template, entry.lora_path)
 
 
-def find_judge_weights(config: RunConfig) -> Weights | None:
-    """The weights of a judge that runs on the cluster, None for an endpoint.
+def find_panel(config: RunConfig) -> list[Panelist]:
+    """The judges with their prompts, at FastChat's temperature of 0; none where the settings name none.
 
-    Where the judge's path is a model's too, it has that one's revision and chat template, and shares its engine.
+    Raises:
+        UsageError: no such prompts, no engine for local weights, or not a model folder.
     """
-    if config.judge_model_path is None:
+    entries = config.judge_entries
+    if not entries:
+        return []
+    prompts = load_prompts(
+        config.judge_file, config.prompt_set, pairwise=config.mode != "single", cache=DataCache.of(config)
+    )
+    return [_panelist(config, entry, prompts) for entry in entries]
+
+
+def _panelist(config: RunConfig, entry: JudgeEntry, prompts: PromptSet) -> Panelist:
+    weights = _judge_weights(config, entry)
+    identity = f"{weights.identity} template:{weights.template_sha256}" if weights else f"endpoint:{entry.name}"
+    judge = Judge(
+        name=entry.name,
+        identity=identity,
+        prompts=prompts,
+        sampling=Sampling(temperature=0.0, max_tokens=entry.judge_max_tokens),
+        attempts=entry.judge_attempts,
+        repeats=entry.judge_repeats,
+    )
+    return Panelist(judge, entry, weights)
+
+
+def _judge_weights(config: RunConfig, judge: JudgeEntry) -> Weights | None:
+    """Where the judge's path is a model's too, it has that one's revision and chat template, and shares its engine."""
+    if judge.judge_model_path is None:
         return None
     require_vllm()
     for entry in config.entries:
-        if entry.model_path == config.judge_model_path:
+        if entry.model_path == judge.judge_model_path:
             return find_weights(entry)
-    return resolve_weights(config.judge_model_path)
-
-
-def make_judge(config: RunConfig, weights: Weights | None) -> Judge:
-    """The judge with its prompts, at FastChat's temperature of 0."""
-    if config.judge_name is None:
-        raise UsageError("no judge: say --judge-model NAME (an API) or --judge-model-path FOLDER (on this cluster)")
-    identity = f"{weights.identity} template:{weights.template_sha256}" if weights else f"endpoint:{config.judge_name}"
-    return Judge(
-        name=config.judge_name,
-        identity=identity,
-        prompts=load_prompts(
-            config.judge_file, config.prompt_set, pairwise=config.mode != "single", cache=DataCache.of(config)
-        ),
-        sampling=Sampling(temperature=0.0, max_tokens=config.judge_max_tokens),
-        attempts=config.judge_attempts,
-    )
+    return resolve_weights(judge.judge_model_path)
 
 
 def make_matchmaker(
@@ -186,11 +224,7 @@ def make_matchmaker(
 
 
 def make_plan(
-    config: RunConfig,
-    contestants: Mapping[Contestant, int],
-    judge: Judge | None,
-    judge_weights: Weights | None,
-    nodes: Sequence[Node],
+    config: RunConfig, contestants: Mapping[Contestant, int], panel: Sequence[Panelist], nodes: Sequence[Node]
 ) -> Plan:
     """Give every model its GPUs (or cores), and the judge its time. `contestants` have so many conversations to hold.
 
@@ -202,12 +236,14 @@ def make_plan(
     for contestant, shape in shapes.items():
         assert contestant.weights is not None
         check_shape(contestant.weights, shape)
-    when: JudgeTime = "endpoint" if judge else "none"
+    when: JudgeTime = "endpoint" if panel else "none"
     judge_shape = None
-    if judge_weights:
-        judge_shape = find_shape(nodes, gpus_per_model=config.judge_num_gpus)
-        check_shape(judge_weights, judge_shape)
-        if any(contestant.shares(judge_weights) for contestant in contestants):
+    for panelist in panel:
+        if panelist.weights is None:
+            continue
+        judge_shape = find_shape(nodes, gpus_per_model=panelist.entry.judge_num_gpus)
+        check_shape(panelist.weights, judge_shape)
+        if any(contestant.shares(panelist.weights) for contestant in contestants):
             when, judge_shape = "shared", None
         elif local:
             when = judge_time(nodes, list(shapes.values()), judge_shape, config.num_gpus_total)
@@ -218,7 +254,8 @@ def make_plan(
         for one, shape in shapes.items()
     }
     seated = judge_shape and place(nodes, judge_shape, wanted=1)
-    plan = Plan(nodes, config.num_gpus_total, asks, when, seated)
+    endpoints = sum(panelist.weights is None for panelist in panel)
+    plan = Plan(nodes, config.num_gpus_total, asks, when, seated, endpoints)
     for name, ask in asks.items():
         try:
             alone = place(nodes, ask.shape, wanted=ask.wanted, room=plan.room(nodes))

@@ -15,28 +15,26 @@ from mtbench_ko.engine import (
     endpoint_pool,
     vllm_pool,
 )
-from mtbench_ko.judge import Judge
-from mtbench_ko.plan import Contestant
+from mtbench_ko.judge_settings import EndpointSettings
+from mtbench_ko.plan import Contestant, Panelist
 
 
 class Pools:
     """Makes pools, not started yet."""
 
-    def __init__(
-        self, config: RunConfig, judge: Judge | None, judge_weights: Weights | None, keys: Mapping[str, str]
-    ) -> None:
-        """`keys` are the API keys of the "model" and of the "judge"."""
+    def __init__(self, config: RunConfig, model_key: str, judge_keys: Mapping[str, str]) -> None:
+        """`model_key` is the API key of --model, `judge_keys` are those of the judges, by name."""
         self._config = config
-        self._judge = judge
-        self._judge_weights = judge_weights
-        self._keys = keys
+        self._model_key = model_key
+        self._judge_keys = judge_keys
 
     def for_model(self, contestant: Contestant, replicas: Replicas) -> ReplicaPool:
         """The engine of a model under test."""
         config, entry = self._config, contestant.entry
         if contestant.weights is None or entry is None:
             assert config.model is not None
-            return self._endpoint(config.model, config.openai_api_base, self._keys["model"], config.parallel)
+            endpoint = EndpointSpec(config.model, config.openai_api_base, self._model_key, config.parallel)
+            return _endpoint(config, endpoint)
         spec = replace(
             _spec(contestant.weights, replicas, entry.engine_args),
             max_gpu_memory=entry.max_gpu_memory,
@@ -46,18 +44,25 @@ class Pools:
         )
         return vllm_pool(spec, replicas)
 
-    def for_judge(self, replicas: Replicas | None) -> ReplicaPool:
-        """The engine of the judge: `replicas` of local weights, or its endpoint."""
-        assert self._judge is not None
-        config = self._config
-        if self._judge_weights is None:
-            return self._endpoint(self._judge.name, config.judge_api_base, self._keys["judge"], config.judge_parallel)
+    def for_judge(self, panelist: Panelist, replicas: Replicas | None) -> ReplicaPool:
+        """The engine of a judge: `replicas` of local weights, or its endpoint."""
+        entry = panelist.entry
+        if panelist.weights is None:
+            spec = EndpointSpec(
+                panelist.name,
+                entry.judge_api_base,
+                self._judge_keys[panelist.name],
+                entry.judge_parallel,
+                api_version=entry.judge_api_version,
+            )
+            return _endpoint(entry, spec)
         assert replicas is not None
-        return vllm_pool(_spec(self._judge_weights, replicas, config.judge_engine_arg), replicas)
+        return vllm_pool(_spec(panelist.weights, replicas, entry.judge_engine_arg), replicas)
 
-    def _endpoint(self, model: str, base_url: str | None, key: str, parallel: int) -> ReplicaPool:
-        spec = EndpointSpec(model, base_url, key, connections=parallel, timeout=self._config.request_timeout)
-        return endpoint_pool(spec, Throttle(parallel, self._config.rpm, self._config.tpm))
+
+def _endpoint(settings: EndpointSettings, spec: EndpointSpec) -> ReplicaPool:
+    spec = replace(spec, timeout=settings.request_timeout)
+    return endpoint_pool(spec, Throttle(spec.connections, settings.rpm, settings.tpm))
 
 
 def _spec(weights: Weights, shape: Replicas, arguments: dict[str, Any]) -> VllmSpec:

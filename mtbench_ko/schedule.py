@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
-from mtbench_ko.engine import Downloads, Failure, Node, ReplicaPool, Replicas, Weights, admit
+from mtbench_ko.engine import Downloads, Failure, Node, ReplicaPool, Replicas, admit
 from mtbench_ko.errors import ModelFailed, MtBenchError, UsageError
 from mtbench_ko.generate import Conversation
 from mtbench_ko.pipeline import Pipeline
-from mtbench_ko.plan import Contestant, Plan
+from mtbench_ko.plan import Contestant, Panelist, Plan, local_weights
 from mtbench_ko.pools import Pools
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.timeline import Stay, Timeline
@@ -24,16 +24,14 @@ class Schedule:
         self,
         plan: Plan,
         pools: Pools,
-        judge: str | None,
-        judge_weights: Weights | None,
+        panel: Sequence[Panelist],
         timeline: Timeline,
         nodes: Callable[[], Sequence[Node]],
     ) -> None:
-        """`judge` is its name, `judge_weights` are those of a local one; `nodes` tells which there are at present."""
+        """`nodes` tells which there are at present."""
         self._plan = plan
         self._pools = pools
-        self._judge = judge
-        self._judge_weights = judge_weights
+        self._panel = panel
         self._timeline = timeline
         self._nodes = nodes
         self._downloads = Downloads()
@@ -59,24 +57,25 @@ class Schedule:
         self._pipeline, self._progress, self._group, self._finished = pipeline, progress, group, finished
         self._timeline.names |= {node.id: node.name for node in self._plan.nodes}
         looking = group.create_task(self._look())
-        judge: asyncio.Task[Stay] | None = None
-        if self._plan.judge in ("endpoint", "beside"):
-            judge = group.create_task(self._start_judge())
+        at_once = [one for one in self._panel if one.weights is None or self._plan.judge == "beside"]
+        judges = [group.create_task(self._start_judge(one)) for one in at_once]
         self._host = self._judges_host(owed)
-        work = any(owed.values()) or pipeline.judgments_waiting
+        work = any(owed.values()) or pipeline.judgments_waiting()
         await self._serve_all({one: talks for one, talks in owed.items() if talks or (one is self._host and work)})
-        if self._plan.judge == "after" and pipeline.judgments_waiting and not pipeline.stopping:
-            judge = group.create_task(self._start_judge())
-        if judge:
-            stay = await judge
+        if self._plan.judge == "after" and not pipeline.stopping:
+            after = [one for one in self._panel if one.weights and pipeline.judgments_waiting(one.name)]
+            judges += [group.create_task(self._start_judge(one)) for one in after]
+        stays = [await judge for judge in judges]
+        if stays:
             await pipeline.judged()
+        for stay in stays:
             await self._leave(stay)
         looking.cancel()
         self._downloads.cancel()
 
     def _judges_host(self, contestants: Iterable[Contestant]) -> Contestant | None:
         """The model whose engine is the judge's too: the last one with these weights, which comes after all others."""
-        sharing = [one for one in contestants if one.shares(self._judge_weights)]
+        sharing = [one for one in contestants if one.shares(local_weights(self._panel))]
         return sharing[-1] if sharing and self._plan.judge == "shared" else None
 
     async def _serve_all(self, owed: Mapping[Contestant, list[Conversation]]) -> None:
@@ -136,7 +135,8 @@ class Schedule:
             pool = self._pools.for_model(contestant, replicas)
             await self._start(stay, pool)
             if contestant is self._host:
-                self._pipeline.judge_with(pool)
+                local = next(one for one in self._panel if one.weights)
+                self._pipeline.judge_with(local.name, pool)
             await self._pipeline.answer(talks, pool)
         except (ModelFailed, UsageError) as error:
             stay.failed = str(error)
@@ -169,12 +169,12 @@ class Schedule:
         if not self._pipeline.stopping:
             self._finished(name)
 
-    async def _start_judge(self) -> Stay:
-        assert self._judge is not None
-        stay = self._timeline.enter(self._judge, "judge", self._plan.judge_replicas)
-        pool = self._pools.for_judge(self._plan.judge_replicas)
+    async def _start_judge(self, panelist: Panelist) -> Stay:
+        replicas = self._plan.judge_replicas if panelist.weights else None
+        stay = self._timeline.enter(panelist.name, "judge", replicas)
+        pool = self._pools.for_judge(panelist, replicas)
         await self._start(stay, pool)
-        self._pipeline.judge_with(pool)
+        self._pipeline.judge_with(panelist.name, pool)
         return stay
 
     async def _start(self, stay: Stay, pool: ReplicaPool) -> None:

@@ -54,7 +54,8 @@ class FakeOpenAI:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         number = next(self._numbers)
-        self.requests.append(body | {"authorization": request.headers.get("Authorization")})
+        headers = {"authorization": request.headers.get("Authorization"), "api-key": request.headers.get("api-key")}
+        self.requests.append(body | headers | {"path": request.path_qs})
         await asyncio.sleep(self.latency)
         reply = Fault(self.faults.pop(0)) if self.faults else self.reply(body, number)
         if isinstance(reply, Fault):
@@ -105,9 +106,10 @@ def completion(body: dict[str, Any], text: str | None, finish_reason: str = "sto
 
 @contextmanager
 def serve(fake: FakeOpenAI, host: str = "127.0.0.1", enter: Callable[[], None] | None = None) -> Iterator[FakeOpenAI]:
-    """Serve `fake`, by default on loopback; `fake.url` is the base URL."""
+    """Serve `fake`, by default on loopback; `fake.url` is the base URL. Azure's dated API is there too."""
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", fake.handle)
+    app.router.add_post("/openai/deployments/{deployment}/chat/completions", fake.handle)
     with serve_app(app, host, enter) as url:
         fake.url = f"{url}/v1"
         yield fake

@@ -44,6 +44,7 @@ def refuse(message: str, param: str | None = None, code: str | None = None, stat
             "max_tokens",
         ),
         ("temperature", "Unsupported value: 'temperature' does not support 0.7 with this model.", "temperature"),
+        ("top_p", "`temperature` and `top_p` cannot both be specified for this model. Please use only one.", None),
         ("response_format", "Invalid schema for response_format 'verdict': In context=(), 'x' is not permitted.", None),
         (
             "top_k",
@@ -159,6 +160,7 @@ def test_exhausted_quota_is_told_at_once_and_a_busy_server_waited_for(model_endp
         ("gpt-4o", None, set()),
         ("o3-mini", None, {"max_tokens", "temperature", "top_p"}),
         ("gpt-5.1", "https://x.openai.azure.com/openai/v1", {"max_tokens", "temperature", "top_p"}),
+        ("claude-sonnet-4-5-20250929", "https://api.anthropic.com/v1/", {"top_p"}),
         ("gpt-5.1", "http://127.0.0.1:8000/v1", set()),  # a server of one's own may call anything so
     ],
 )

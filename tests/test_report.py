@@ -140,7 +140,7 @@ def test_several_judges_are_a_panel_and_one_can_be_chosen(bench: Path, tmp_path:
     judged = packed(page)["answers"][0]["turns"][0]["judged"]
     assert {row["judge"] for row in judged} == {JUDGE, "second"}
     assert "심사 모델별 평균" in page.read_text(encoding="utf-8")
-    alone = report_of(bench, tmp_path, judge="second")
+    alone = report_of(bench, tmp_path, judges=["second"])
     assert alone.single is not None
     assert (alone.single.judge, {line.judge[0] for line in alone.evidence.judgments}) == ("second", {"second"})
 

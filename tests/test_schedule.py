@@ -74,7 +74,7 @@ def test_tasks_are_as_many_as_slots_and_turn_two_stays_at_its_prefix_cache(tmp_p
         pool = ReplicaPool(lambda number: Watched(number, 4), 3, look=1e9)
         await pool.start()
         async with asyncio.TaskGroup() as group:
-            await Pipeline(store, None, quiet(), group).answer(talks, pool)
+            await Pipeline(store, (), quiet(), group).answer(talks, pool)
         await pool.stop()
 
     store = RunStore(tmp_path)
@@ -122,10 +122,10 @@ def schedule(
     async def everything() -> tuple[Timeline, Pipeline]:
         timeline = Timeline(asyncio.get_running_loop().time)
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(store, None, quiet(), group)
+            pipeline = Pipeline(store, (), quiet(), group)
             plan = Plan(nodes, None, asks)
             owed = {Contestant(talks[0].subject): talks for talks in map(talks_of, asks)}
-            await Schedule(plan, SimulatedPools(), None, None, timeline, lambda: nodes).run(  # type: ignore[arg-type]
+            await Schedule(plan, SimulatedPools(), (), timeline, lambda: nodes).run(  # type: ignore[arg-type]
                 pipeline, owed, quiet(), group, finished.append
             )
         return timeline, pipeline

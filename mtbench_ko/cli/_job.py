@@ -20,13 +20,13 @@ def work(config: RunConfig, *, generate: bool, judge: bool, report: bool = False
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     bench = bench_of(config, judged=judge)
     with closing(Job(config, bench, find_output(config), generate=generate, judge=judge, report=report)) as job:
-        click.echo(f"output: {job.results}", err=True)
+        click.echo(f"output: {job.results.place}", err=True)
         code = job.run()
         if config.dry_run:
             return code
         if judge:
-            click.echo(render(job.scoreboard(), "table"), nl=False)
-        click.echo(f"results: {job.results}", err=True)
+            click.echo("\n".join(render(board, "table") for board in job.results.scoreboards()), nl=False)
+        click.echo(f"results: {job.results.place}", err=True)
         if job.report:
             click.echo(f"report: {job.report}", err=True)
     return code

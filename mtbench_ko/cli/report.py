@@ -52,7 +52,7 @@ def command(
         report = gather(
             folders,
             open_questions(config.bench_name, DataCache.of(config), reference_model=config.reference_model),
-            judge=config.judge_model,
+            judges=config.judge_names,
             models=config.model_list,
             baseline=config.baseline_model,
             prompt_set=prompt_set,

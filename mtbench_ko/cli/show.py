@@ -54,7 +54,7 @@ def command(
     """Print the scores of one or more outputs, or of any FastChat judgment file.
 
     With --baseline-model each model is also compared with that one. Several judges in an output are shown as a panel;
-    --judge-model chooses one. Categories and the language of answers are shown where --bench-name finds the questions.
+    --judge-model chooses some. Categories and the language of answers are shown where --bench-name finds the questions.
     """
     for own in _OWN:
         context.params.pop(own)
@@ -136,13 +136,12 @@ def _check(config: RunConfig, bench: "Bench", folders: Iterable[Path]) -> "Check
 
 
 def _judgment_files(config: RunConfig, output: Path, bench: str) -> list[Path]:
-    """The file of --judge-model, or those there are; of comparisons the only one."""
+    """The files of each --judge-model, or those there are; of comparisons the only one."""
     from mtbench_ko.store import JUDGMENT_SUFFIXES, judgment_path
 
-    if config.judge_name:
-        return [judgment_path(output, bench, config.judge_name, config.judgment_kind)]
     folder, suffix = output / bench / "model_judgment", JUDGMENT_SUFFIXES[config.judgment_kind]
-    paths = sorted(folder.glob(f"*{suffix}"))
+    named = [judgment_path(output, bench, judge, config.judgment_kind) for judge in config.judge_names]
+    paths = named or sorted(folder.glob(f"*{suffix}"))
     if len(paths) > 1 and config.mode != "single":
         names = ", ".join(path.name.removesuffix(suffix) for path in paths)
         raise UsageError(f"{folder} has several judges; choose with --judge-model: {names}")

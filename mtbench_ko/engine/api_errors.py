@@ -52,7 +52,10 @@ def refuses(error: Any, parameter: str) -> bool:
         return False
     if error.param and str(error.code).startswith("unsupported"):
         return True
-    no = r"(unsupported|not supported|does not support|unknown|unrecognized|unexpected|not permitted|invalid schema)"
+    no = (
+        r"(unsupported|not supported|does not support|cannot both be|unknown|unrecognized|unexpected|not permitted"
+        r"|invalid schema)"
+    )
     near = rf"{no}[^.]{{0,40}}\b{parameter}\b|\b{parameter}\b[^.]{{0,60}}{no}"
     return re.search(near, str(error), re.IGNORECASE) is not None
 

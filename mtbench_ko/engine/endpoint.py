@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,7 +26,7 @@ class EndpointSpec:
     """Where and what to call. The key has no place in a repr.
 
     `connections` is the most that one client opens; `timeout` and `deadline` are seconds for one try and for all
-    tries of an item.
+    tries of an item. With an `api_version` it is Azure's dated API: `base_url` is the resource, `model` a deployment.
     """
 
     model: str
@@ -35,6 +36,7 @@ class EndpointSpec:
     timeout: float = 600.0
     deadline: float = 3600.0
     tries: int = 10
+    api_version: str | None = None
 
     def __repr__(self) -> str:
         return f"EndpointSpec(model={self.model!r}, base_url={self.base_url!r})"
@@ -65,8 +67,13 @@ class EndpointReplica:
         import openai
 
         connections = self._spec.connections + 16
-        self._client = openai.AsyncOpenAI(
-            base_url=self._spec.base_url,
+        kind: Callable[..., openai.AsyncOpenAI] = openai.AsyncOpenAI
+        where: dict[str, Any] = {"base_url": self._spec.base_url}
+        if self._spec.api_version:
+            kind = openai.AsyncAzureOpenAI
+            where = {"azure_endpoint": self._spec.base_url, "api_version": self._spec.api_version}
+        self._client = kind(
+            **where,
             api_key=self._spec.api_key,
             max_retries=self._spec.tries - 1,
             timeout=httpx2.Timeout(self._spec.timeout, connect=10),

@@ -7,13 +7,15 @@ from urllib.parse import urlsplit
 from mtbench_ko.engine.api_errors import refuses
 from mtbench_ko.engine.base import Sampling
 
-# Models of OpenAI (and of Azure, which hosts them) that do not take a parameter:
-# https://platform.openai.com/docs/guides/reasoning and the model pages, as of 2026-11.
-_HOSTS = ("openai.com", "azure.com")
+# Hosted models that do not take a parameter, as of 2026-11. OpenAI's (Azure hosts them too):
+# https://platform.openai.com/docs/guides/reasoning and the model pages. Anthropic's take a temperature or a top_p, and
+# what their compatible endpoint does not know it ignores: https://docs.anthropic.com/en/api/openai-sdk
+_OPENAI, _ANTHROPIC = ("openai.com", "azure.com"), ("anthropic.com",)
 _KNOWN = (
-    (re.compile(r"^(o\d|gpt-5)"), frozenset({"max_tokens", "temperature", "top_p"})),
-)  # fmt: skip
-_STEPS = ("response_format", "max_tokens", "temperature", "top_p", "seed", "top_k")
+    (_OPENAI, re.compile(r"^(o\d|gpt-5)"), frozenset({"max_tokens", "temperature", "top_p"})),
+    (_ANTHROPIC, re.compile(""), frozenset({"top_p"})),
+)
+_STEPS = ("response_format", "max_tokens", "top_p", "temperature", "seed", "top_k")
 
 
 class Parameters:
@@ -21,11 +23,11 @@ class Parameters:
 
     def __init__(self, model: str, base_url: str | None) -> None:
         self._own_server = base_url is not None  # vLLM and its like take more than OpenAI does
-        host = urlsplit(base_url).hostname or "" if base_url else _HOSTS[0]
+        host = urlsplit(base_url).hostname or "" if base_url else _OPENAI[0]
         self._dropped: set[str] = set()
-        if any(host == name or host.endswith(f".{name}") for name in _HOSTS):
-            self._own_server = False
-            for pattern, refused in _KNOWN:
+        for hosts, pattern, refused in _KNOWN:
+            if any(host == name or host.endswith(f".{name}") for name in hosts):
+                self._own_server = False
                 if pattern.match(model.rpartition("/")[2]):
                     self._dropped |= refused
 

@@ -22,7 +22,8 @@ _NOT_WHOLE = ("length", "content_filter", "refusal")  # finish reasons of replie
 class Judge:
     """Who judges and how. `identity` is the weights' or, for an endpoint, the model's name.
 
-    `attempts` is how often a judge is asked that gives no readable verdict.
+    `attempts` is how often a judge is asked that gives no readable verdict, `repeats` how many verdicts it gives on
+    each item.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Judge:
     prompts: PromptSet
     sampling: Sampling
     attempts: int = 1
+    repeats: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,7 @@ class Match(ABC):
     prompt: JudgePrompt
     messages: Messages
     references: References
+    repeat: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -55,14 +58,14 @@ class Match(ABC):
                 "sampling": self.judge.sampling.describe(),
                 "messages": sha256_json(self.messages),
                 "output_format": self.prompt.output_format,
-                "repeat": 0,
+                "repeat": self.repeat,
             }
         )
 
     @property
-    def with_what(self) -> tuple[str, str, str]:
-        """The end of the slot: judge, prompt set, source of references."""
-        return self.judge.name, self.judge.prompts.name, self.references.source
+    def with_what(self) -> tuple[str, str, str, int]:
+        """The end of the slot: judge, prompt set, source of references, repeat."""
+        return self.judge.name, self.judge.prompts.name, self.references.source, self.repeat
 
     @property
     @abstractmethod
@@ -107,6 +110,7 @@ class Match(ABC):
             "judge": [self.judge.name, self.prompt.name],
             "prompt_set": self.judge.prompts.name,
             "references": self.references,
+            "repeat": self.repeat,
         }
 
 

@@ -1,7 +1,7 @@
 """Pairwise comparison: two games for each turn of each pair, which show the answers in both orders."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any, Literal
 
@@ -68,7 +68,7 @@ class PairwiseComparison:
 
     def expected(self, turns: Mapping[str, int]) -> int:
         """How many games answers with so many `turns` a model will make."""
-        return 2 * sum(min(turns[a], turns[b]) for a, b in self._pairs)
+        return 2 * sum(min(turns[a], turns[b]) for a, b in self._pairs) * self._judge.repeats
 
     def matches(self, model: str, question_id: int, choice: int, answers: Sequence[str]) -> list[Game]:
         """The games that turn len(answers) of `model` makes possible."""
@@ -83,7 +83,8 @@ class PairwiseComparison:
     def unmatched(self) -> Iterator[FailureRecord]:
         """A failure for each comparison that lacks the answer of one side."""
         seen = {(question_id, choice) for _, question_id, choice in self._answers}
-        for pair, (question_id, choice) in product(self._pairs, sorted(seen)):
+        repeats = range(self._judge.repeats)
+        for pair, (question_id, choice), repeat in product(self._pairs, sorted(seen), repeats):
             lengths = [len(self._answers.get((name, question_id, choice), [])) for name in pair]
             for turn in range(min(lengths) + 1, max(lengths) + 1):
                 yield FailureRecord(
@@ -104,6 +105,7 @@ class PairwiseComparison:
                             self._judge.name,
                             self._judge.prompts.name,
                             self._bench.reference_source,
+                            repeat,
                         )
                     ),
                     reason="no_counterpart",
@@ -132,4 +134,4 @@ class PairwiseComparison:
                     answers_sha256=(sha256_json(held[0]), sha256_json(held[1])),
                 )
             )
-        return games
+        return [replace(game, repeat=repeat) for repeat in range(self._judge.repeats) for game in games]

@@ -1,7 +1,7 @@
 """Single-answer grading: one judgment for each turn of each answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mtbench_ko.bench import Bench
@@ -38,22 +38,21 @@ class SingleGrading:
 
     def expected(self, turns: Mapping[str, int]) -> int:
         """How many matches answers with so many `turns` a model will make."""
-        return sum(turns.values())
+        return sum(turns.values()) * self._judge.repeats
 
     def unmatched(self) -> Iterable[FailureRecord]:
         """Nothing: each answer is judged by itself."""
         return ()
 
     def matches(self, model: str, question_id: int, choice: int, answers: Sequence[str]) -> list[SingleMatch]:
-        """The match about turn len(answers): the judge sees the turns up to there and no thinking."""
+        """The matches about turn len(answers), one a repeat: the judge sees the turns up to there and no thinking."""
         guided = question_id in self._bench.references
         prompt = self._judge.prompts.single(len(answers), guided)
         slots = conversation_slots(self._bench.questions[question_id].turns, answers)
-        return [
-            SingleMatch(
-                **put_question(self._bench, self._judge, prompt, question_id, len(answers), slots),
-                choice=choice,
-                model=model,
-                answers_sha256=sha256_json(list(answers)),
-            )
-        ]
+        match = SingleMatch(
+            **put_question(self._bench, self._judge, prompt, question_id, len(answers), slots),
+            choice=choice,
+            model=model,
+            answers_sha256=sha256_json(list(answers)),
+        )
+        return [replace(match, repeat=repeat) for repeat in range(self._judge.repeats)]

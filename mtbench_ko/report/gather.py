@@ -71,7 +71,7 @@ def gather(
     outputs: Mapping[str, Path],
     questions: QuestionSet,
     *,
-    judge: str | None = None,
+    judges: Sequence[str] = (),
     models: Sequence[str] = (),
     baseline: str | None = None,
     prompt_set: str | None = None,
@@ -80,7 +80,8 @@ def gather(
     """Read what `outputs` (by the names that users know them by) hold on `questions`.
 
     Single grades and pairs are shown where there are any; each of one prompt set and source of references: what
-    `prompt_set` and `references` leave open is settled by the newest judgment. Without `judge` several are a panel.
+    `prompt_set` and `references` leave open is settled by the newest judgment. Several `judges` (without them: all
+    that there are) are a panel.
 
     Raises:
         UsageError: nothing to show, a malformed file, or the same in two outputs.
@@ -92,7 +93,7 @@ def gather(
     language = check_answers(choices, bench, questions.exemptions)
     failures = _failures(folders, bench.name)
     find = partial(
-        _judged, folders, bench, judge, failures,
+        _judged, folders, bench, judges, failures,
         baseline=baseline, models=models, prompt_set=prompt_set, references=references, answers=language,
     )  # fmt: skip
     single, judgments = find("single", JudgmentText)
@@ -119,7 +120,7 @@ def gather(
 def _judged(
     folders: Sequence[Path],
     bench: Bench,
-    judge: str | None,
+    judges: Sequence[str],
     failures: Sequence[FailureRecord],
     mode: str,
     shape: type[Text],
@@ -127,12 +128,12 @@ def _judged(
 ) -> tuple[Scoreboard | None, list[Text]]:
     """The scoreboard of a mode and the judgments that it was made of; None where there are none."""
     kind = "judgment" if mode == "single" else "game"
-    paths = [path for folder in folders for path in _judgment_files(folder, bench.name, judge, kind)]
+    paths = [path for folder in folders for path in _judgment_files(folder, bench.name, judges, kind)]
     if not any(path.exists() for path in paths) and not any(failure.failed_slot[0] == kind for failure in failures):
         return None, []
     try:
         board: Scoreboard = read_scoreboard(
-            paths or [judgment_path(folders[0], bench.name, judge or "-", kind)],
+            paths or [judgment_path(folders[0], bench.name, "-", kind)],
             mode=mode,
             bench=bench.name,
             failures=[failures_path(folder) for folder in folders],
@@ -146,10 +147,10 @@ def _judged(
     return board, [text for text in texts if _made(board, *made_with(text)) and models_of(text) <= names]
 
 
-def _judgment_files(folder: Path, bench: str, judge: str | None, kind: str) -> list[Path]:
-    """That of the `judge`, or all that there are."""
-    if judge is not None:
-        return [judgment_path(folder, bench, judge, kind)]
+def _judgment_files(folder: Path, bench: str, judges: Sequence[str], kind: str) -> list[Path]:
+    """Those of the `judges`, or all that there are."""
+    if judges:
+        return [judgment_path(folder, bench, judge, kind) for judge in judges]
     return sorted((folder / bench / "model_judgment").glob(f"*{JUDGMENT_SUFFIXES[kind]}"))
 
 

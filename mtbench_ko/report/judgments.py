@@ -41,6 +41,7 @@ class Scoreboard:
         language_penalty: "komt" where LG's penalty was applied.
         smallest_difference, constant: of single-answer grading, see `SingleScores`.
         judges: of a panel the scores that each judge gave, alone.
+        reported: of each judge that answered as several models, what its API called them.
         agreement: of the judges of a panel, and of repeats.
         position_bias: of pairwise comparison.
         reference_effect: what corrected references changed, where the same answers were judged with upstream's too.
@@ -59,6 +60,7 @@ class Scoreboard:
     smallest_difference: float | None = None
     constant: float | None = None
     judges: Mapping[str, Mapping[str, ModelScores]] = field(default_factory=dict)
+    reported: Mapping[str, Sequence[str]] = field(default_factory=dict)
     agreement: Sequence[Agreement] = ()
     position_bias: PositionBias | None = None
     reference_effect: ReferenceEffect | None = None
@@ -78,6 +80,7 @@ class Scoreboard:
             "smallest_difference": self.smallest_difference,
             "constant": self.constant,
             "judges": {judge: _described(models) for judge, models in self.judges.items()},
+            "reported": self.reported,
             "agreement": [asdict(two) for two in self.agreement],
             "position_bias": self.position_bias and self.position_bias.describe(),
             "reference_effect": self.reference_effect and self.reference_effect.describe(),
@@ -143,12 +146,20 @@ def read_scoreboard(
     frame = rows.frame(chosen, single, categories)
     lost_frame = rows.lost_frame(lost, categories)
     about = made._replace(judge=" + ".join(judges))
+    reported = _changing(chosen)
     if not single:
         scores = score_pairs(frame, lost_frame, baseline)
         shown = frame[frame[["model_1", "model_2"]].isin([baseline or "", *scores]).all(axis=1)]
         bias = position_bias(shown[~shown["rated"].astype(bool)])
         return Scoreboard(
-            mode, bench, *about, models=scores, excluded=sorted(exclude), baseline=baseline, position_bias=bias
+            mode,
+            bench,
+            *about,
+            models=scores,
+            excluded=sorted(exclude),
+            baseline=baseline,
+            reported=reported,
+            position_bias=bias,
         )
     if language_penalty:
         frame = penalize(frame, answers or {})
@@ -168,10 +179,19 @@ def read_scoreboard(
         smallest_difference=found.smallest_difference,
         constant=found.constant,
         judges={judge: score_models(frame[frame["judge"] == judge]).models for judge in judges if len(judges) > 1},
+        reported=reported,
         agreement=agreement(frame),
         reference_effect=reference_effect(rows.frame(alike, single)) if len(judges) == 1 else None,
         language=summarize_models(answers or {}, found.models),
     )
+
+
+def _changing(lines: Sequence[rows.Line]) -> dict[str, list[str]]:
+    """The judges that answered as more than one model, such as two snapshots of an alias."""
+    names: dict[str, set[str]] = {}
+    for line in lines:
+        names.setdefault(line.judge[0], set()).update(line.reported)
+    return {judge: sorted(found) for judge, found in sorted(names.items()) if len(found) > 1}
 
 
 def _panel(frame: pd.DataFrame, lost: pd.DataFrame, judges: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mtbench_ko.report.judgments import Scoreboard
-from mtbench_ko.report.words import CONSTANT, SMALLEST, Language, words
+from mtbench_ko.report.words import CONSTANT, REPORTED, SMALLEST, Language, words
 from mtbench_ko.stats import ModelScores, PairScores
 
 Say = Callable[..., str]
@@ -67,6 +67,7 @@ def _remarks(board: Scoreboard, say: Say) -> list[str]:
         told.append(say(SMALLEST, f"{board.smallest_difference:.2f}"))
     if board.constant is not None:
         told.append(say(CONSTANT, board.judge, f"{board.constant:g}"))
+    told += [say(REPORTED, judge, ", ".join(names)) for judge, names in board.reported.items()]
     return told
 
 

@@ -6,6 +6,7 @@ Language = Literal["en", "ko"]
 
 SMALLEST = "A difference below about {} is not seen here (80 % power, 5 % level, median over pairs of models)."
 CONSTANT = "{} gave every turn a {}: it tells nothing apart."
+REPORTED = "{} answered as several models ({}): their scores are not of one judge."
 
 _KOREAN = {
     "model": "모델",
@@ -77,6 +78,7 @@ _KOREAN = {
     "humanities": "인문",
     SMALLEST: "약 {}점보다 작은 차이는 여기서 보이지 않습니다(검정력 80%, 유의수준 5%, 모델 쌍의 중앙값).",
     CONSTANT: "{}: 모든 턴에 {}점을 주어 아무것도 구별하지 못합니다.",
+    REPORTED: "{}: 여러 모델({})이 답하여, 한 심사 모델의 점수로 볼 수 없습니다.",
     "{} missing": "{} 빠짐",
 }
 

@@ -9,7 +9,7 @@ from mtbench_ko.lines import Winner, winner
 from mtbench_ko.records import GameRecord, JudgmentRecord, Slot, TurnRecord, pair_order
 from mtbench_ko.store.views import whole_choices
 
-_OF_A_REPLY = ("reason", "attempts", "finish_reason", "usage")
+_OF_A_REPLY = ("reason", "attempts", "finish_reason", "usage", "judge_reported")
 _JUDGMENT_FIELDS = (
     "question_id", "model", "judge", "user_prompt", "judgment", "score", "turn", "tstamp",
     "key", "choice", "repeat", "prompt_set", "references", "outcome", *_OF_A_REPLY,
