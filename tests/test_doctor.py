@@ -31,7 +31,7 @@ def test_bucket_is_probed_and_left_as_it_was(s3: S3Server, bucket: str, monkeypa
 def test_every_check_is_made_whatever_the_others_say(tmp_path: Path) -> None:
     levels = {
         each.what: each.level
-        for each in examine_settings(RunConfig(bench_name="nonsense", output=str(tmp_path), judge_model="gpt-4o"))
+        for each in examine_settings(RunConfig(bench_name="nonsense", output=str(tmp_path), judge_model=["gpt-4o"]))
     }
     assert levels == {"questions": "failed", "models": "failed", "judge": "failed", "output": "ok", "disk": "ok"}
 
