@@ -88,10 +88,10 @@ def ray_nodes() -> Iterator[Nodes]:
 
 def core_of(actor: int) -> psutil.Process:
     """vLLM's EngineCore below the process with this pid."""
-    return next(each for each in psutil.Process(actor).children(recursive=True) if "EngineCore" in _title(each))
+    return next(each for each in psutil.Process(actor).children(recursive=True) if "EngineCore" in title(each))
 
 
-def _title(process: psutil.Process) -> str:
+def title(process: psutil.Process) -> str:
     try:
         return "".join(process.cmdline())
     except psutil.NoSuchProcess:

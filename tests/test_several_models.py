@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from conftest import ON_LOOPBACK, Program, ray_cluster_of_others
+from conftest import ON_LOOPBACK, Program, kill, ray_cluster_of_others, wait_for_lines
 from fake_openai import FakeOpenAI, Fault
+from real_nodes import title
 from run_checks import read_jsonl
 
 BENCH = "mt_bench_ko_native"
@@ -76,6 +79,22 @@ def turns(folder: Path) -> list[dict[str, object]]:
     return [
         record for record in read_jsonl(folder / "outputs" / "_state" / "journal.jsonl") if record["kind"] == "turn"
     ]
+
+
+def test_driver_that_is_killed_leaves_no_engine_on_anothers_cluster(
+    on_gpus: Program, tiny_models: list[Path], judge_endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    before = set(psutil.pids())
+    config = settings(tmp_path, [str(tiny_models[0])], judge_endpoint.url)
+    process = on_gpus.start("generate", "--config", config, "--first-n", 16, "--max-new-token", 400)
+    wait_for_lines(on_gpus, process, tmp_path / "outputs" / "_state" / "journal.jsonl", 1)
+    started = [each for each in psutil.process_iter() if each.pid not in before]
+    engines = [each for each in started if any(name in title(each) for name in ("VllmReplica", "EngineCore"))]
+    assert len(engines) >= 2  # the actor, and vLLM's core below it
+    kill(process)
+    killed = time.monotonic()
+    assert psutil.wait_procs(engines, timeout=60)[1] == []
+    print(f"{len(engines)} processes ended within {time.monotonic() - killed:.1f} s of their driver")
 
 
 def test_doctor_finds_what_is_wrong_and_shows_the_placement(
