@@ -63,6 +63,7 @@ class RunConfig(ModelSettings, JudgeSettings):
     force_temperature: float | None = setting(None, "generation", "One temperature for all categories.", ge=0)
     repetition_penalty: float = setting(1.0, "generation", "Repetition penalty; 1 is off.", gt=0)
     system_prompt: str | None = setting(None, "generation", "System prompt of every conversation.")
+    answer_file: str | None = setting(None, "generation", "Write the answers here too, when the run ends.")
     parallel: Count = setting(50, "generation", "Calls in flight to the endpoint of --model.")
 
     model_list: list[str] = _many("answers", "Models to judge: a b c; default: all that have answers.")
@@ -136,6 +137,8 @@ class RunConfig(ModelSettings, JudgeSettings):
         names = self.model_names
         if len(self.model_id) > max(1, len(self.model_path)):
             raise ValueError(f"{len(self.model_id)} --model-id for {len(self.model_path)} --model-path")
+        if self.answer_file and len(names) > 1:
+            raise ValueError(f"--answer-file holds the answers of one model, and there are {len(names)}")
         if len({name.replace("/", "__") for name in names}) != len(names):
             raise ValueError(f"two models would share a name: {', '.join(names)}; give each a --model-id")
         return self

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from statistics import mean
 
 from mtbench_ko.bench import Bench
@@ -32,7 +33,7 @@ from mtbench_ko.progress import RunProgress
 from mtbench_ko.results import Results
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import Output, RunStore, SavedAnswer, saved_answers
+from mtbench_ko.store import Output, RunStore, SavedAnswer, saved_answers, write_atomically
 from mtbench_ko.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -228,6 +229,8 @@ class Job:
         due = began > self._judgments_due
         try:
             self.store.write_views(replace=self._files, model=model, judgments=model is None or due)
+            if self.config.answer_file and self.contestants and self._files[0].exists():
+                write_atomically(Path(self.config.answer_file), self._files[0].read_bytes())
         except OSError as error:  # a full disk; the journal is whole, and the next start tries again
             log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
         if due:  # at most 2 % of the time goes into files that grow with the number of models

@@ -17,12 +17,14 @@ pytestmark = pytest.mark.usefixtures("shared_ray")
 def test_run_writes_fastchats_files_and_a_manifest(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
-    result = program("run", *arguments(model_endpoint, judge_endpoint))
+    copy = tmp_path / "of fastchat" / "answers.jsonl"
+    result = program("run", *arguments(model_endpoint, judge_endpoint), "--answer-file", copy)
     assert result.returncode == 0, result.stderr
     assert "model" in result.stdout
     outputs = tmp_path / "outputs"
     assert check_run(outputs, BENCH, questions=16) == {"turns": 32, "scored": 32}
     answers = read_jsonl(outputs / BENCH / "model_answer" / "model.jsonl")
+    assert read_jsonl(copy) == answers
     assert {"question_id", "answer_id", "model_id", "choices", "tstamp"} <= set(answers[0])
 
     # Turn 2 was sent with the stored turn 1, at the category's temperature, with every default spelled out.
