@@ -1,7 +1,16 @@
 """From judgments to numbers. Knows nothing of files, Ray or models."""
 
+from mtbench_ko.stats.agreement import (
+    COMPARISON,
+    Agreement,
+    PanelAlpha,
+    VerdictAgreement,
+    agreement,
+    panel_alpha,
+    verdict_agreement,
+)
 from mtbench_ko.stats.differences import Difference
-from mtbench_ko.stats.judges import Agreement, agreement, panel
+from mtbench_ko.stats.judges import panel
 from mtbench_ko.stats.language import (
     AnswerCheck,
     LanguageSummary,
@@ -19,6 +28,7 @@ from mtbench_ko.stats.references import Change, ReferenceEffect, reference_effec
 from mtbench_ko.stats.scores import ModelScores, Scores, SingleScores, compare_models, score_models
 
 __all__ = [
+    "COMPARISON",
     "Agreement",
     "AnswerCheck",
     "Change",
@@ -26,6 +36,7 @@ __all__ = [
     "LanguageSummary",
     "ModelScores",
     "PairScores",
+    "PanelAlpha",
     "PositionBias",
     "Rating",
     "ReferenceEffect",
@@ -33,15 +44,18 @@ __all__ = [
     "SingleScores",
     "SpeechLevel",
     "TextCheck",
+    "VerdictAgreement",
     "agreement",
     "check_answer",
     "check_text",
     "compare_models",
     "komt_penalty",
     "panel",
+    "panel_alpha",
     "position_bias",
     "reference_effect",
     "score_models",
     "score_pairs",
     "summarize",
+    "verdict_agreement",
 ]
