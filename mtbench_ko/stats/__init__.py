@@ -25,10 +25,11 @@ from mtbench_ko.stats.pairs import PairScores, score_pairs
 from mtbench_ko.stats.positions import PositionBias, position_bias
 from mtbench_ko.stats.ratings import Rating
 from mtbench_ko.stats.references import Change, ReferenceEffect, reference_effect
-from mtbench_ko.stats.scores import ModelScores, Scores, SingleScores, compare_models, score_models
+from mtbench_ko.stats.scores import UNSCORED, ModelScores, Scores, SingleScores, compare_models, score_models
 
 __all__ = [
     "COMPARISON",
+    "UNSCORED",
     "Agreement",
     "AnswerCheck",
     "Change",
