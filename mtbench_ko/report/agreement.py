@@ -71,7 +71,7 @@ def read_vote_agreement(
     if len(judges) != 2:
         raise UsageError("--judges: with --votefiles name two, the same twice for a judge or people among themselves")
     one, two = judges
-    found = votes.read_votes(paths, judges, prompt_set, references)
+    found, made = votes.read_votes(paths, judges, prompt_set, references)
     found = [vote for vote in found if not models or {vote.model_a, vote.model_b} <= {*models}]
     counted = votes.frame(found)
     turns = {turn: verdict_agreement(part, one, two) for turn, part in _by_turn(counted).items()}
@@ -81,7 +81,7 @@ def read_vote_agreement(
             f"--judges {one} {two}: there are no two votes on the same comparison (question, models, turn); "
             f"votes: {numbers}"
         )
-    return AgreementBoard("votes", judges, turns, unscored=len(found) - len(counted))
+    return AgreementBoard("votes", judges, turns, made, unscored=len(found) - len(counted))
 
 
 def read_judge_agreement(
@@ -104,7 +104,7 @@ def read_judge_agreement(
     lines = rows.newest_of_each(rows.read_judgments(paths, single), prompt_set, references)
     lines = [line for line in lines if not judges or line.judge[0] in judges]
     lines = [line for line in lines if not models or rows.models_of(line) <= {*models}]
-    made = sorted({rows.made_with(line) for line in lines}, key=lambda made: made.judge)
+    made = sorted({rows.made_with(line) for line in lines}, key=str)
     known = [each.judge for each in made]
     for judge in judges:
         if judge not in known:

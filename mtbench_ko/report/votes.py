@@ -10,7 +10,7 @@ import pandas as pd
 
 from mtbench_ko.errors import UsageError
 from mtbench_ko.lines import JudgmentLine, PairLine, winner
-from mtbench_ko.report.rows import newest_of_each
+from mtbench_ko.report.rows import MadeWith, made_with, newest_of_each
 from mtbench_ko.report.vote_files import Vote, read_vote_file
 from mtbench_ko.stats import COMPARISON, UNSCORED
 
@@ -42,8 +42,8 @@ class Ballot(NamedTuple):
 
 def read_votes(
     paths: Sequence[Path], judges: Sequence[str], prompt_set: str | None = None, references: str | None = None
-) -> list[Ballot]:
-    """The votes of `judges` in vote files and judgment files.
+) -> tuple[list[Ballot], list[MadeWith]]:
+    """The votes of `judges` in vote files and judgment files, and what these judgments were made with.
 
     Judges are called as in FastChat: "human" (all votes of expert_…), "author", "gpt4-pair", and so other judges
     <model>-pair and <model>-single: the grades of two models are a vote for the higher one. A person or a model can be
@@ -67,9 +67,13 @@ def read_votes(
                 pairs.append(line)
             else:
                 grades.append(line)
-    ballots += of_pairs(newest_of_each(pairs, prompt_set, references), "-pair")
-    ballots += _of_grades(newest_of_each(grades, prompt_set, references))
-    return _chosen(ballots, judges)
+    pairs = newest_of_each(pairs, prompt_set, references)
+    grades = newest_of_each(grades, prompt_set, references)
+    ballots += [*of_pairs(pairs, "-pair"), *_of_grades(grades)]
+    found = _chosen(ballots, judges)
+    names = {ballot.name for ballot in found}
+    made = {made_with(line) for line in pairs} | {made_with(line) for line in grades}
+    return found, sorted((each for each in made if each.judge in names), key=str)
 
 
 def of_pairs(lines: Iterable[PairLine], suffix: str = "") -> Iterator[Ballot]:
@@ -129,7 +133,9 @@ def _chosen(ballots: Sequence[Ballot], judges: Sequence[str]) -> list[Ballot]:
     together = {ballot.judge for ballot in ballots}
     alone = {ballot.name for ballot in ballots} - together
     called = [
-        ballot._replace(judge=ballot.name) if ballot.name in alone and ballot.name in judges else ballot
+        ballot._replace(judge=ballot.name)
+        if ballot.name in alone and ballot.name in judges and (_is_person(ballot) or ballot.judge not in judges)
+        else ballot
         for ballot in ballots
     ]
     for judge in judges:
@@ -138,7 +144,7 @@ def _chosen(ballots: Sequence[Ballot], judges: Sequence[str]) -> list[Ballot]:
     found = [ballot for ballot in called if ballot.judge in judges]
     seen: dict[tuple[object, ...], Ballot] = {}
     for ballot in found:
-        if ballot.name.startswith(tuple(PEOPLE)):
+        if _is_person(ballot):
             continue
         first = seen.setdefault((ballot.judge, *ballot[2:8]), ballot)
         if first is not ballot:
@@ -147,3 +153,7 @@ def _chosen(ballots: Sequence[Ballot], judges: Sequence[str]) -> list[Ballot]:
                 f"turn {ballot.turn}, {ballot.model_a} against {ballot.model_b} (first {first.where or 'in judgments'})"
             )
     return found
+
+
+def _is_person(ballot: Ballot) -> bool:
+    return ballot.name.startswith(tuple(PEOPLE))
