@@ -127,9 +127,10 @@ def test_interval_moves_with_whole_questions() -> None:
     assert both.ci["exact"] == pytest.approx(one.ci["exact"])
 
 
-def test_intervals_hold_the_truth_in_about_95_of_100_runs() -> None:
+@pytest.mark.soak
+def test_intervals_hold_the_truth_in_more_than_90_of_100_runs() -> None:
     """Half of the questions are easy to agree on: intervals over comparisons would hold the truth in 80 of 100 runs."""
-    rng, runs = np.random.default_rng(3), 150
+    rng, runs = np.random.default_rng(3), 1000
     truth = {"ratio": 0.75, "kappa": 0.5, "alpha": 0.5}
     held = dict.fromkeys(truth, 0)
     questions = np.repeat(np.arange(80), 6)
@@ -144,7 +145,8 @@ def test_intervals_hold_the_truth_in_about_95_of_100_runs() -> None:
         for name, true in truth.items():
             low, high = found.ci[name] or (np.nan, np.nan)
             held[name] += low <= true <= high
-    assert all(0.88 <= held[name] / runs <= 0.985 for name in truth), held
+    print(held)
+    assert all(0.9 <= held[name] / runs <= 0.97 for name in truth), held
 
 
 def test_what_cannot_be_known_is_none_and_never_nan() -> None:

@@ -41,7 +41,7 @@ class Agreement:
         exact, within_one: share of pairs that are equal, and that differ by no more than 1.
         pearson, spearman, kappa, weighted_kappa, alpha: correlations, Cohen's kappa, plain and with quadratic weights,
             and Krippendorff's alpha of the interval level; None where a judge gave all items the same score (kappa and
-            alpha: where both gave the same one). Of repeats either may come first.
+            alpha: where both gave the same one), or there is one item. Of repeats either may come first.
         mean_difference: of the first judge's score less the second's; of repeats the mean absolute difference.
         ci: of each of these; None with fewer than two questions, and of coefficients where no draw differs.
     """
@@ -70,7 +70,7 @@ class VerdictAgreement:
         ties: whether pairs of votes count in which one is a tie (setup S1 of the MT-bench paper) or not (S2).
         total, agree: pairs of votes on one comparison, and those that say the same.
         ratio: None where there are no pairs.
-        kappa, alpha: Cohen's and Krippendorff's, nominal; None where all votes say the same.
+        kappa, alpha: Cohen's and Krippendorff's, nominal; None where all votes say the same, or there is one pair.
         ci: of "ratio", "kappa" and "alpha".
     """
 
@@ -203,10 +203,12 @@ class _Items:
     Attributes:
         values: shape (kinds, judges).
         counts: shape (questions, kinds).
+        number: of items.
     """
 
     values: Array
     counts: Array
+    number: int
 
     @classmethod
     def of(cls, items: pd.DataFrame) -> "_Items":
@@ -216,11 +218,12 @@ class _Items:
         names, questions = np.unique(items.index.get_level_values("question_id"), return_inverse=True)
         counts = np.zeros((len(names), len(values)))
         np.add.at(counts, (questions, kinds), 1)
-        return cls(np.where(np.isinf(values), np.nan, values), counts)
+        return cls(np.where(np.isinf(values), np.nan, values), counts, len(items))
 
     def either_way(self) -> "_Items":
         """Each item in both orders: of two votes of one judge neither is the first."""
-        return _Items(np.concatenate([self.values, self.values[:, ::-1]]), np.hstack([self.counts, self.counts]))
+        both = np.concatenate([self.values, self.values[:, ::-1]])
+        return _Items(both, np.hstack([self.counts, self.counts]), self.number)
 
     def mean(self, of_kinds: npt.ArrayLike, scale: Interval) -> tuple[float, Interval | None]:
         counts = self.counts.sum(axis=1)
@@ -230,7 +233,7 @@ class _Items:
     def estimate(self, measure: Measure) -> tuple[float | None, Interval | None]:
         """The coefficient, and the percentile interval where the draws have it and differ."""
         value = measure(self.values, self.counts.sum(axis=0)[None])[0]
-        if np.isnan(value):
+        if self.number < 2 or np.isnan(value):
             return None, None
         questions = len(self.counts)
         if questions < 2:

@@ -70,10 +70,10 @@ def _correlation(x: Array, y: Array, w: Array) -> Array:
     """`x` and `y` have shape (items,) or (draws, items)."""
     n = w.sum(axis=1, keepdims=True)
     x, y = (values - (w * values).sum(axis=1, keepdims=True) / n for values in (x, y))
-    spread = (w * x**2).sum(axis=1) * (w * y**2).sum(axis=1)
+    spread = (w * (x * x)).sum(axis=1) * (w * (y * y)).sum(axis=1)
     found = np.full(len(w), np.nan)
     known = spread > _ROUNDING
-    found[known] = (w * x * y).sum(axis=1)[known] / np.sqrt(spread[known])
+    found[known] = (w * (x * y)).sum(axis=1)[known] / np.sqrt(spread[known])
     return found
 
 
