@@ -194,6 +194,7 @@ def test_bad_vote_file_is_told_with_line_and_field(tmp_path: Path, text: str, to
         (["--votefiles", VOTES / "human.parquet", VOTES / "human.parquet"], "a file is named twice"),
         (["--votefiles", "nowhere.json"], "nowhere.json: no such file"),
         (["--votefiles", "broken.parquet"], "broken.parquet: cannot be read as parquet"),
+        (["--votefiles", "latin.json"], "latin.json: cannot be read"),
         (["--votefiles", VOTES / "human.parquet", "--output", "a"], "exclude each other"),
         ([], "no two judgments of the same answers (judges: none)"),
         (["--input-file", "j_single.jsonl"], "no two judgments of the same answers (judges: j)"),
@@ -206,6 +207,7 @@ def test_what_cannot_be_compared_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[object], told: str
 ) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing else")
+    (tmp_path / "latin.json").write_bytes(b'[\n"\xe9"]')
     lines(tmp_path / "j_single.jsonl", [grade(81, 1, "m", 5, "j")])
     lines(tmp_path / "twice_pair.jsonl", [game(81, 1, "tie", "tie", "j")] * 2)
     monkeypatch.chdir(tmp_path)

@@ -58,7 +58,10 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _json_list(path: Path) -> Iterator[tuple[str, Any]]:
     """Each item with the line that it begins on."""
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
     _json(text, path, 1)
     decoder, line, at, end = json.JSONDecoder(), 1, 0, text.index("[") + 1
     while text[start := _BETWEEN.match(text, end).end()] != "]":  # type: ignore[union-attr]

@@ -238,10 +238,9 @@ class _Items:
         questions = len(self.counts)
         if questions < 2:
             return float(value), None
-        weights = question_weights(questions)[:, :_RESAMPLES].T @ self.counts
-        size = max(1, _BLOCK // len(self.values))
+        weights, size = question_weights(questions)[:, :_RESAMPLES].T, max(1, _BLOCK // len(self.values))
         drawn = np.concatenate(
-            [measure(self.values, weights[start : start + size]) for start in range(0, _RESAMPLES, size)]
+            [measure(self.values, weights[start : start + size] @ self.counts) for start in range(0, _RESAMPLES, size)]
         )
         known = drawn[~np.isnan(drawn)]
         if len(known) < CONFIDENCE * _RESAMPLES or np.ptp(known) < _SAME:
