@@ -19,7 +19,7 @@ HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "n
 
 def test_help_loads_nothing_heavy() -> None:
     probe = "import sys, mtbench_ko.cli as c; c.cli.main(['{}', '--help'], standalone_mode=False); print(*sys.modules)"
-    for name in ("run", "generate", "judge", "show", "report"):
+    for name in ("run", "generate", "judge", "show", "report", "agreement"):
         modules = subprocess.run(
             [sys.executable, "-c", probe.format(name)], text=True, capture_output=True, check=True
         ).stdout.split()
@@ -86,7 +86,7 @@ def test_literal_key_from_the_environment_stays_there() -> None:
     assert config.judge_api_key == "env:MTBENCH_KO_JUDGE_API_KEY"
 
 
-@pytest.mark.parametrize("command", ["run", "generate", "judge", "show", "report"])
+@pytest.mark.parametrize("command", ["run", "generate", "judge", "show", "report", "agreement"])
 def test_every_setting_of_a_command_is_explained(command: str) -> None:
     group = cli.get_command(click.Context(cli), command)
     assert group is not None

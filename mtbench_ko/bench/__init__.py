@@ -4,7 +4,7 @@ from mtbench_ko.bench.bench import Bench, bench_of, load_bench
 from mtbench_ko.bench.cache import DataCache
 from mtbench_ko.bench.check import Finding, check_against, check_set, check_texts
 from mtbench_ko.bench.exemptions import Exemptions, load_exemptions
-from mtbench_ko.bench.jsonl import read_lines
+from mtbench_ko.bench.jsonl import read_lines, read_texts
 from mtbench_ko.bench.notes import QuestionNote, flawed_questions, question_notes
 from mtbench_ko.bench.place import locate
 from mtbench_ko.bench.references import GUIDED_CATEGORIES
@@ -33,5 +33,6 @@ __all__ = [
     "name_of",
     "question_notes",
     "read_lines",
+    "read_texts",
     "registry",
 ]

@@ -16,6 +16,7 @@ _COMMANDS = {
     "judge": "grade answers that lie in an output",
     "show": "the table of scores",
     "report": "one HTML file that shows everything, charts, scores.csv",
+    "agreement": "how far judges agree, with people or with each other",
     "data": "question sets: list, fetch, check",
     "sync": "a run directory against object storage",
     "doctor": "check everything that a run needs, before GPU hours are spent",

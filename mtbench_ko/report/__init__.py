@@ -1,5 +1,7 @@
 """What people read: tables, and the report as one HTML file."""
 
+from mtbench_ko.report.agreement import AgreementBoard, read_judge_agreement, read_vote_agreement
+from mtbench_ko.report.agreement_tables import render_agreement
 from mtbench_ko.report.gather import gather, open_questions
 from mtbench_ko.report.judgments import Scoreboard, read_scoreboard
 from mtbench_ko.report.language import CheckedAnswers, check_answers
@@ -8,6 +10,7 @@ from mtbench_ko.report.tables import render
 from mtbench_ko.report.words import Language, words
 
 __all__ = [
+    "AgreementBoard",
     "CheckedAnswers",
     "Language",
     "Report",
@@ -15,8 +18,11 @@ __all__ = [
     "check_answers",
     "gather",
     "open_questions",
+    "read_judge_agreement",
     "read_scoreboard",
+    "read_vote_agreement",
     "render",
+    "render_agreement",
     "words",
     "write_report",
 ]

@@ -1,8 +1,9 @@
 """The lines of judgment files and the failures beside them, as rows to count."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from mtbench_ko.lines import JudgmentLine, PairLine
 from mtbench_ko.records import FailureRecord
 
 Line = JudgmentLine | PairLine
+AnyLine = TypeVar("AnyLine", bound=Line)
 
 
 class MadeWith(NamedTuple):
@@ -77,6 +79,16 @@ def newest(lines: Sequence[Line], failures: Sequence[FailureRecord]) -> MadeWith
         judge, prompt_set, references, _ = max(judged, key=lambda failure: failure.tstamp).failed_slot[-4:]
         return MadeWith(judge, prompt_set, references)
     return None
+
+
+def newest_of_each(lines: Iterable[AnyLine], prompt_set: str | None, references: str | None) -> list[AnyLine]:
+    """Of each judge the lines with `prompt_set` and `references`, what they leave open as in its newest of these."""
+    by_judge: dict[str, list[AnyLine]] = defaultdict(list)
+    for line in lines:
+        if prompt_set in (None, line.prompt_set) and references in (None, line.source):
+            by_judge[line.judge[0]].append(line)
+    made = {judge: newest(own, []) for judge, own in by_judge.items()}
+    return [line for judge, own in by_judge.items() for line in own if made_with(line) == made[judge]]
 
 
 def lost_items(failures: Iterable[FailureRecord], kind: str, made: MadeWith) -> list[Lost]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from mtbench_ko.report.judgments import Scoreboard
 from mtbench_ko.report.words import CONSTANT, REPORTED, SMALLEST, Language, words
-from mtbench_ko.stats import ModelScores, PairScores
+from mtbench_ko.stats import Agreement, ModelScores, PairScores, VerdictAgreement
 
 Say = Callable[..., str]
 COUNTS = ("scored", "unscored", "failed")
@@ -24,18 +24,18 @@ class Sheet:
 
 def sheets(board: Scoreboard, language: Language) -> list[Sheet]:
     """The sheets that have something to show, the scores first."""
-    say = partial(_say, language)
+    say = partial(say_in, language)
     return [*_scores(board, say), *_categories(board, say), *further_sheets(board, language)]
 
 
 def further_sheets(board: Scoreboard, language: Language) -> list[Sheet]:
     """Those beside the scores and the categories."""
-    say = partial(_say, language)
+    say = partial(say_in, language)
     makers = (_versus, _judges, _agreement, _positions, _references, _language)
     return [sheet for make in makers for sheet in make(board, say)]
 
 
-def _say(language: Language, text: str, *names: object) -> str:
+def say_in(language: Language, text: str, *names: object) -> str:
     return words(text, language, *names)
 
 
@@ -58,7 +58,7 @@ def _scores(board: Scoreboard, say: Say) -> Iterator[Sheet]:
 
 def remarks(board: Scoreboard, language: Language) -> list[str]:
     """What stands below the scores."""
-    return _remarks(board, partial(_say, language))
+    return _remarks(board, partial(say_in, language))
 
 
 def _remarks(board: Scoreboard, say: Say) -> list[str]:
@@ -94,9 +94,9 @@ def _categories(board: Scoreboard, say: Say) -> Iterator[Sheet]:
     def cell(scores: ModelScores | PairScores, name: str) -> str:
         part = scores.categories[name]
         if isinstance(part, PairScores):
-            told = _with_interval(part.win_rate_adjusted, part.ci["win_rate_adjusted"], 3)
+            told = with_interval(part.win_rate_adjusted, part.ci["win_rate_adjusted"], 3, 2)
         else:
-            told = _with_interval(part.average, part.ci["average"], 2)
+            told = with_interval(part.average, part.ci["average"], 2, 1)
         missing = part.counts["unscored"] + part.counts["failed"]
         return told + (f", {say('{} missing', missing)}" if missing else "")
 
@@ -136,22 +136,38 @@ def _judges(board: Scoreboard, say: Say) -> Iterator[Sheet]:
 
 
 def _agreement(board: Scoreboard, say: Say) -> Iterator[Sheet]:
+    if board.agreement:
+        yield agreement_sheet(say("agreement"), board.agreement, say)
+
+
+def agreement_sheet(title: str, found: Sequence[Agreement], say: Say, intervals: bool = False) -> Sheet:
+    """How far judges agree on scores; `intervals` stand in the cells."""
     rows = [
         [
-            f"{one} - {say('itself') if one == two else two}",
-            str(found.items),
-            _number(found.exact),
-            _number(found.within_one),
-            _number(found.pearson),
-            _number(found.spearman),
-            _number(found.mean_difference),
+            judges_of(two, say),
+            str(two.items),
+            *(with_interval(getattr(two, name), two.ci[name] if intervals else None) for name in _AGREEMENT),
         ]
-        for found in board.agreement
-        for one, two in [found.judges]
+        for two in found
     ]
-    if rows:
-        names = ("items", "equal", "within 1", "Pearson", "Spearman", "difference")
-        yield Sheet(say("agreement"), ["", *map(say, names)], rows)
+    return Sheet(title, ["", say("items"), *map(say, _AGREEMENT.values())], rows)
+
+
+_AGREEMENT = {
+    "exact": "equal",
+    "within_one": "within 1",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "kappa": "kappa",
+    "weighted_kappa": "weighted kappa",
+    "alpha": "alpha",
+    "mean_difference": "difference",
+}
+
+
+def judges_of(two: Agreement | VerdictAgreement, say: Say) -> str:
+    one, other = two.judges
+    return f"{one} - {say('itself') if one == other else other}"
 
 
 def _positions(board: Scoreboard, say: Say) -> Iterator[Sheet]:
@@ -162,7 +178,7 @@ def _positions(board: Scoreboard, say: Say) -> Iterator[Sheet]:
         [
             say(name),
             str(part.comparisons),
-            *(_with_interval(getattr(part, rate), part.ci[rate], 3) for rate in ("consistent", "first", "second")),
+            *(with_interval(getattr(part, rate), part.ci[rate], 3, 2) for rate in ("consistent", "first", "second")),
         ]
         for name, part in {"all": bias, **bias.categories}.items()
     ]
@@ -217,9 +233,8 @@ def _interval(ci: tuple[float, float] | None, digits: int = 2, sign: bool = Fals
     return f"[{_number(ci[0], digits, sign)}, {_number(ci[1], digits, sign)}]" if ci else "-"
 
 
-def _with_interval(value: float | None, ci: tuple[float, float] | None, digits: int) -> str:
-    """The interval with a digit less: it stands in many cells."""
-    return _number(value, digits) + (f" {_interval(ci, digits - 1)}" if ci else "")
+def with_interval(value: float | None, ci: tuple[float, float] | None, digits: int = 2, of_ci: int = 2) -> str:
+    return _number(value, digits) + (f" {_interval(ci, of_ci)}" if ci else "")
 
 
 def _places(places: tuple[int, int] | None) -> str:

@@ -27,8 +27,32 @@ def render(board: Scoreboard, format: str, language: Language = "en") -> str:
     `language` is that of headings for people; what programs read is in English always.
     """
     if format in ("table", "markdown"):
-        return (_table if format == "table" else _markdown)(sheets(board, language))
+        return for_people(sheets(board, language), format)
     return _FOR_PROGRAMS[format](board)
+
+
+def for_people(shown: list[Sheet], format: str) -> str:
+    """`shown` as "table" or "markdown"."""
+    return _table(shown) if format == "table" else _markdown(shown)
+
+
+def csv_text(rows: list[dict[str, Any]]) -> str:
+    """`rows` with the columns of all of them."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def json_text(told: Mapping[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def ends(name: str, ci: tuple[float, float] | None) -> dict[str, float | None]:
+    """The two columns of an interval."""
+    low, high = ci or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
 
 
 def _table(shown: list[Sheet]) -> str:
@@ -61,28 +85,24 @@ def _line(cells: list[str]) -> str:
 
 def _csv(board: Scoreboard) -> str:
     rows = [{"model": model, **_flat(scores), **_beside(board, model)} for model, scores in board.models.items()]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(rows)
 
 
 def _flat(scores: ModelScores | PairScores) -> dict[str, Any]:
     row: dict[str, Any]
     if isinstance(scores, PairScores):
         row = {name: getattr(scores, name) for name in _WIN_FIELDS} | dict(scores.counts)
-        row |= _ends("adjusted_ci", scores.ci["win_rate_adjusted"])
+        row |= ends("adjusted_ci", scores.ci["win_rate_adjusted"])
         rating = scores.rating
-        row |= {"rating": rating.rating if rating else None} | _ends("rating_ci", rating.ci if rating else None)
+        row |= {"rating": rating.rating if rating else None} | ends("rating_ci", rating.ci if rating else None)
     else:
         row = {name: getattr(scores, name) for name in ("turn_1", "turn_2", "average")}
-        row |= _ends("ci", scores.ci["average"]) | dict(scores.counts)
+        row |= ends("ci", scores.ci["average"]) | dict(scores.counts)
         row |= {"rank": scores.rank, "rank_worst": scores.places[1] if scores.places else None}
-        row |= _ends("turn_1_ci", scores.ci["turn_1"]) | _ends("turn_2_ci", scores.ci["turn_2"])
+        row |= ends("turn_1_ci", scores.ci["turn_1"]) | ends("turn_2_ci", scores.ci["turn_2"])
     mean = "win_rate_adjusted" if isinstance(scores, PairScores) else "average"
     for name, part in scores.categories.items():
-        row |= {f"{name}_{mean}": getattr(part, mean)} | _ends(f"{name}_ci", part.ci[mean])
+        row |= {f"{name}_{mean}": getattr(part, mean)} | ends(f"{name}_ci", part.ci[mean])
     return row
 
 
@@ -91,20 +111,15 @@ def _beside(board: Scoreboard, model: str) -> dict[str, Any]:
     versus = getattr(board.models[model], "versus", None)
     if versus is not None:
         row |= {"difference": versus.difference, "minimum_detectable": versus.minimum_detectable}
-        row |= _ends("difference_ci", versus.ci)
+        row |= ends("difference_ci", versus.ci)
     if model in board.language:
         told = board.language[model].describe()
         row |= {name: told[name] for name in ("not_korean", "switched", "mixed_levels", "level_changed")}
     return row
 
 
-def _ends(name: str, ci: tuple[float, float] | None) -> dict[str, float | None]:
-    low, high = ci or (None, None)
-    return {f"{name}_low": low, f"{name}_high": high}
-
-
 def _json(board: Scoreboard) -> str:
-    return json.dumps(board.describe(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(board.describe())
 
 
 def _fastchat(board: Scoreboard) -> str:

@@ -5,6 +5,8 @@ from typing import Literal
 Language = Literal["en", "ko"]
 
 SMALLEST = "A difference below about {} is not seen here (80 % power, 5 % level, median over pairs of models)."
+PANEL = "Krippendorff's alpha of all {} judges: {} ({} items that at least two of them scored)."
+UNSCORED = "{} without a verdict, which are left out."
 CONSTANT = "{} gave every turn a {}: it tells nothing apart."
 REPORTED = "{} answered as several models ({}): their scores are not of one judge."
 
@@ -68,6 +70,15 @@ _KOREAN = {
     "equal": "같음",
     "within 1": "1점 이내",
     "itself": "자기 자신",
+    "both turns": "두 턴",
+    "kappa": "카파",
+    "weighted kappa": "가중 카파",
+    "alpha": "알파",
+    "with ties (S1)": "무승부 포함(S1)",
+    "without ties (S2)": "무승부 제외(S2)",
+    "pairs of votes": "판정 쌍",
+    "agree": "일치",
+    "ratio": "일치율",
     "writing": "글쓰기",
     "roleplay": "역할극",
     "reasoning": "추론",
@@ -80,6 +91,8 @@ _KOREAN = {
     CONSTANT: "{}: 모든 턴에 {}점을 주어 아무것도 구별하지 못합니다.",
     REPORTED: "{}: 여러 모델({})이 답하여, 한 심사 모델의 점수로 볼 수 없습니다.",
     "{} missing": "{} 빠짐",
+    PANEL: "심사 모델 {}개 전체의 크리펜도르프 알파: {} (둘 이상이 채점한 {}개 항목).",
+    UNSCORED: "판정이 없어 제외한 항목: {}.",
 }
 
 

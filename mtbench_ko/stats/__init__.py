@@ -1,7 +1,16 @@
 """From judgments to numbers. Knows nothing of files, Ray or models."""
 
+from mtbench_ko.stats.agreement import (
+    COMPARISON,
+    Agreement,
+    PanelAlpha,
+    VerdictAgreement,
+    agreement,
+    panel_alpha,
+    verdict_agreement,
+)
 from mtbench_ko.stats.differences import Difference
-from mtbench_ko.stats.judges import Agreement, agreement, panel
+from mtbench_ko.stats.judges import panel
 from mtbench_ko.stats.language import (
     AnswerCheck,
     LanguageSummary,
@@ -16,9 +25,11 @@ from mtbench_ko.stats.pairs import PairScores, score_pairs
 from mtbench_ko.stats.positions import PositionBias, position_bias
 from mtbench_ko.stats.ratings import Rating
 from mtbench_ko.stats.references import Change, ReferenceEffect, reference_effect
-from mtbench_ko.stats.scores import ModelScores, Scores, SingleScores, compare_models, score_models
+from mtbench_ko.stats.scores import UNSCORED, ModelScores, Scores, SingleScores, compare_models, score_models
 
 __all__ = [
+    "COMPARISON",
+    "UNSCORED",
     "Agreement",
     "AnswerCheck",
     "Change",
@@ -26,6 +37,7 @@ __all__ = [
     "LanguageSummary",
     "ModelScores",
     "PairScores",
+    "PanelAlpha",
     "PositionBias",
     "Rating",
     "ReferenceEffect",
@@ -33,15 +45,18 @@ __all__ = [
     "SingleScores",
     "SpeechLevel",
     "TextCheck",
+    "VerdictAgreement",
     "agreement",
     "check_answer",
     "check_text",
     "compare_models",
     "komt_penalty",
     "panel",
+    "panel_alpha",
     "position_bias",
     "reference_effect",
     "score_models",
     "score_pairs",
     "summarize",
+    "verdict_agreement",
 ]
