@@ -17,7 +17,7 @@ Slot = tuple[Any, ...]
 class _Journaled(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    bench: str
+    bench: str = Field(pattern=r"^[^/\x00]*[^/.\x00][^/\x00]*$")  # it names a folder
     question_id: int
     choice: int = 0
     turn: int = Field(ge=1)

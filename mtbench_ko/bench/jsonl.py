@@ -49,6 +49,8 @@ def parse(line: str, shape: type[Line], where: str) -> Line:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise UsageError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+    except (ValueError, RecursionError) as error:  # numbers of too many digits, brackets too deep
+        raise UsageError(f"{where}: JSON that cannot be read: {error}") from error
     try:
         return shape.model_validate(well_formed_json(value) if "\\ud" in line.lower() else value)
     except ValidationError as error:

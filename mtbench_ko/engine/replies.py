@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/object; vLLM adds `r
 """
 
 import json
+import math
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -22,7 +23,7 @@ class _Usage(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _or_nothing(cls, value: Any) -> int:
-        return int(value) if isinstance(value, int | float) else 0
+        return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 class _Part(BaseModel):

@@ -41,14 +41,14 @@ class Weights:
     @property
     def config(self) -> dict[str, Any]:
         """What config.json says of the language model; multimodal models keep that in a part of it."""
-        config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        config = _read_json(self.folder / "config.json")
         text: dict[str, Any] = config.get("text_config", {})
         return config | text
 
     def missing_files(self) -> list[str]:
         """Weight files that are not in `folder`: of the index that lacks fewest, or "weights" where there are none."""
-        indices = [json.loads(file.read_text(encoding="utf-8")) for file in self.folder.glob("*.index.json")]
-        named = [sorted(set(index["weight_map"].values())) for index in indices]
+        indices = [_read_json(file) for file in self.folder.glob("*.index.json")]
+        named = [sorted(set(index.get("weight_map", {}).values())) for index in indices]
         missing = [[name for name in names if not (self.folder / name).is_file()] for names in named]
         if missing:
             return min(missing, key=len)
@@ -171,6 +171,16 @@ def _sample(file: Path) -> str:
     return sha256_text(b"".join(parts).hex())
 
 
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not JSON, so not a model's file: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: not a JSON object, so not a model's file")
+    return value
+
+
 def _own_template(folder: Path, path: str) -> str:
     """The template of the folder, where transformers looks for it."""
     jinja = folder / "chat_template.jinja"
@@ -178,12 +188,12 @@ def _own_template(folder: Path, path: str) -> str:
         return jinja.read_text(encoding="utf-8")
     for name in ("chat_template.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            template = json.loads((folder / name).read_text(encoding="utf-8")).get("chat_template")
+            template = _read_json(folder / name).get("chat_template")
             if isinstance(template, list):  # several named templates: "default" is the one without tools
                 template = next((t["template"] for t in template if t.get("name") == "default"), None)
             if template:
                 return str(template)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = _read_json(folder / "config.json")
     likely = " or ".join(f"--chat-template {name}" for name in likely_templates(path, config))
     raise UsageError(
         f"--model-path {path}: the tokenizer brings no chat template, and guessing one changes scores. Pass the one "

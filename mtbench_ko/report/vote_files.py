@@ -77,6 +77,8 @@ def _json(text: str, path: Path, line: int) -> Any:
     except json.JSONDecodeError as error:
         where = f"{path}:{line + error.lineno - 1}"
         raise UsageError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+    except (ValueError, RecursionError) as error:  # numbers of too many digits, brackets too deep
+        raise UsageError(f"{path}: JSON that cannot be read: {error}") from error
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import UsageError
 from mtbench_ko.store.files import write_atomically
-from mtbench_ko.store.objects import Objects
+from mtbench_ko.store.objects import ObjectError, Objects
 from mtbench_ko.store.output import find_place
 from mtbench_ko.store.remote import RemoteRun
 from mtbench_ko.store.run_store import RunStore
@@ -48,4 +48,7 @@ def pull(remote: RemoteRun, folder: Path) -> None:
         log.warning("%s is not finished; this is what it has so far", remote.objects.url(""))
         return
     for name, body in remote.read_finals(manifest).items():
-        write_atomically(folder / name, body)
+        try:
+            write_atomically(folder / name, body)
+        except OSError as error:
+            raise ObjectError(f"{remote.objects.url(name)}: cannot be written to {folder}: {error}") from error

@@ -14,9 +14,12 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mtbench_ko.errors import Stopped
+from mtbench_ko.lines import describe
 from mtbench_ko.store.objects import Conflict, ObjectError, Objects
 
 GENERATIONS, PARTS, FINALS, MANIFESTS = (
@@ -27,6 +30,37 @@ _THREADS = 16
 
 class Fenced(Stopped):
     """Another writer has taken over; what this one has not sent yet stays local."""
+
+
+class _Writer(BaseModel):
+    host: str
+    pid: int
+
+
+class _Entry(BaseModel):
+    name: str
+    sha256: str
+    size: int
+
+    @field_validator("name")
+    @classmethod
+    def _inside(cls, name: str) -> str:
+        if "\x00" in name or not all(part.strip(".") for part in name.split("/")):
+            raise ValueError("a file outside of the run")
+        return name
+
+
+class _Committed(BaseModel):
+    """A committed manifest."""
+
+    model_config = ConfigDict(extra="allow")
+
+    generation: int
+    files: list[_Entry]
+    parts: list[_Entry]
+
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class RemoteRun:
@@ -60,9 +94,9 @@ class RemoteRun:
         later = next(self.objects.keys(GENERATIONS, after=f"{GENERATIONS}{self.generation:06d}.json"), None)
         if later is None:
             return
-        other = json.loads(self.objects.read(later))
+        other = self._read(later, _Writer)
         raise Fenced(
-            f"{self.objects.url('')} is being written by another run, {other['host']} process {other['pid']}; this one "
+            f"{self.objects.url('')} is being written by another run, {other.host} process {other.pid}; this one "
             f"has stopped. What it had sent is kept, and what it had not is done by the other one"
         )
 
@@ -92,7 +126,7 @@ class RemoteRun:
     def committed(self) -> dict[str, Any] | None:
         """The manifest that counts, if anything was committed."""
         newest = max(self.objects.keys(MANIFESTS), default=None)
-        return json.loads(self.objects.read(newest)) if newest else None
+        return self._read(newest, _Committed).model_dump() if newest else None
 
     def read_finals(self, manifest: Mapping[str, Any]) -> dict[str, bytes]:
         """The committed files by name."""
@@ -146,6 +180,19 @@ class RemoteRun:
                 found.append(f"{self.objects.url(key)}: not the bytes that were committed")
         return found
 
+    def _read(self, key: str, shape: type[Shape]) -> Shape:
+        """An object of ours.
+
+        Raises:
+            ObjectError: something else lies there.
+        """
+        try:
+            return shape.model_validate_json(self.objects.read(key))
+        except ValidationError as error:
+            raise ObjectError(
+                f"{self.objects.url(key)}: not what this program writes there: {describe(error)}"
+            ) from error
+
 
 def _facts(body: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
@@ -159,4 +206,6 @@ def _read_all(objects: Objects, keys: Iterable[str]) -> dict[str, bytes]:
 
 
 def _number(key: str) -> int:
-    return int(key.rpartition("/")[2].partition(".")[0])
+    """The generation that an object is named after, 0 for a stranger."""
+    digits = key.rpartition("/")[2].partition(".")[0]
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else 0
