@@ -87,6 +87,12 @@ class RunConfig(ModelSettings):
 
     rpm: Count | None = setting(None, "endpoint", "Requests a minute to keep to, for each endpoint.")
     tpm: Count | None = setting(None, "endpoint", "Tokens a minute to keep to, prompts and replies, likewise.")
+    max_cost: float | None = setting(
+        None, "endpoint", "US dollars that calls of APIs may cost in this output; then the run stops, all saved.", gt=0
+    )
+    prices: str | None = setting(
+        None, "endpoint", "YAML file of prices by model name, in US dollars per million tokens; goes before our own."
+    )
     request_timeout: float = setting(600.0, "endpoint", "Seconds that an endpoint may take for one reply.", gt=0)
 
     output: str = setting(

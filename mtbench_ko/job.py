@@ -12,8 +12,9 @@ from typing import Any
 
 from mtbench_ko.bench import Bench, DataCache
 from mtbench_ko.config import RunConfig, read_key
+from mtbench_ko.costs import load_prices
 from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
-from mtbench_ko.errors import INCOMPLETE, Preempted, UsageError, first_error
+from mtbench_ko.errors import INCOMPLETE, Preempted, Stopped, UsageError, first_error
 from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, seed, temperature
 from mtbench_ko.judge import Matchmaker
@@ -33,7 +34,18 @@ from mtbench_ko.progress import RunProgress
 from mtbench_ko.report import Scoreboard, gather, open_questions, read_scoreboard, write_report
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
+from mtbench_ko.spending import Apis, Spending, apis_of
+from mtbench_ko.store import (
+    Output,
+    RunStore,
+    SavedAnswer,
+    failures_path,
+    identities,
+    judgment_path,
+    saved_answers,
+    update_manifest,
+)
+from mtbench_ko.tally import Tally
 from mtbench_ko.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -71,17 +83,31 @@ class Job:
         self._counts = Counts()
         self._began = time.time()
         self._judgments_due = 0.0
+        self._prices = load_prices(config.prices)
+        Spending(Tally(), self._prices, {}, config.max_cost).require_prices(self._apis())
         self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
         # Only now, with all else in order: opening an output in a bucket stops whoever writes it.
         self._output = output
         output.open(write=not config.dry_run)
         self.store = store = RunStore(output.folder)
+        apis = apis_of(identities(store.output)) | self._apis()
+        self.spending = Spending(store.tally, self._prices, apis, config.max_cost)
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         if self.judge:
             self._files.append(settle_judgments(config, store, bench.name, self.judge.name))
         self._write_views()  # a run that was killed left them as they were
         self._answers = self._saved_answers() if self.judge else []
         self._matchmaker = self._find_matches() if self.judge else None
+
+    def _apis(self) -> Apis:
+        """The names by which APIs know this run's models and judge, None for weights of our own."""
+        apis: Apis = {
+            ("model", contestant.name): None if contestant.weights else self.config.model
+            for contestant in self.contestants
+        }
+        if self.judge:
+            apis["judge", self.judge.name] = None if self.judge_weights else self.judge.name
+        return apis
 
     def _hold_with(self, contestant: Contestant) -> list[Conversation]:
         return [
@@ -120,7 +146,7 @@ class Job:
             return 0
         counts = pipeline.counts
         if pipeline.stopping:
-            raise Preempted(STOPPED)
+            raise Stopped(self.spending.why_stopped) if self.spending.reached else Preempted(STOPPED)
         if self._with_report:
             self._write_report()
         self._output.commit()
@@ -140,6 +166,13 @@ class Job:
         """Where the results lie."""
         return f"{self._output.name}/{self.bench.name}"
 
+    @property
+    def cost(self) -> str:
+        """What the output has cost so far, and which GPUs this run has held; "" where neither is known of."""
+        hours = self.timeline.hours()
+        held = [f"{hours['gpu_hours']:.2f} GPU hours in this run"] if hours["gpu_hours"] else []
+        return "; ".join(filter(None, [self.spending.describe(), *held]))
+
     def scoreboard(self) -> Scoreboard:
         """The scores that this run's judge has given with its prompts and references."""
         assert self.judge is not None
@@ -156,7 +189,7 @@ class Job:
 
     async def _stream(self, progress: RunProgress) -> Pipeline:
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(self.store, self._matchmaker, progress, group)
+            pipeline = Pipeline(self.store, self._matchmaker, progress, group, self.spending)
             self._counts = pipeline.counts
             owed = {
                 contestant: pipeline.take_up(talks, self.config.retry_failed)
@@ -167,6 +200,8 @@ class Job:
             if not any(owed.values()) and not pipeline.judgments_waiting:
                 if not self.config.dry_run:
                     pipeline.close_matches()
+                return pipeline
+            if not self.config.dry_run and not pipeline.may_go_on():
                 return pipeline
             with (
                 stop_signals(
@@ -295,11 +330,14 @@ class Job:
                 "models": {one.name: asdict(one.subject) for one in self.contestants},
                 "judges": judge,
             },
+            spent=self.spending.facts(self.bench.name),
             run={
                 "started": self._began,
                 "seconds": round(time.time() - self._began, 1),
                 "counts": self._counts.describe(),
                 "tokens_generated": progress.tokens,
+                "cost": self.spending.of_this_run(),
+                **self.timeline.hours(),
                 "engines": self.timeline.engines(),
                 "placement": self.plan.public(),
                 "schedule": self.timeline.schedule(),

@@ -12,6 +12,7 @@ from mtbench_ko.generate import Conversation, converse, longest_first
 from mtbench_ko.judge import Match, Matchmaker, grade
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.records import AttemptRecord, FailureRecord, Judged, JudgmentRecord
+from mtbench_ko.spending import Spending
 from mtbench_ko.store import RunStore
 
 
@@ -43,16 +44,23 @@ class Pipeline:
 
     Its judge tasks live in `group`: an error in one of them ends the whole pipeline.
 
-    `scores` are single grades by model and turn, those of earlier runs among them.
+    `scores` are single grades by model and turn, those of earlier runs among them. No call is begun once the cap of
+    `spending` is reached: with one that is due the pipeline is `stopping`.
     """
 
     def __init__(
-        self, store: RunStore, matchmaker: Matchmaker | None, progress: RunProgress, group: asyncio.TaskGroup
+        self,
+        store: RunStore,
+        matchmaker: Matchmaker | None,
+        progress: RunProgress,
+        group: asyncio.TaskGroup,
+        spending: Spending | None = None,
     ) -> None:
         self._store = store
         self._matchmaker = matchmaker
         self._progress = progress
         self._group = group
+        self._spending = spending
         self._waiting: list[Match] = []
         self._judge_engine: Engine | None = None
         self._judge_there = asyncio.Event()
@@ -100,7 +108,7 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as group:
                 for conversation in longest_first(conversations):
-                    if self.stopping:
+                    if not self.may_go_on():
                         break
                     begun = asyncio.Event()  # only one waits for room, so that a run of any size has few tasks
                     group.create_task(self._hold(conversation, engine, begun))
@@ -121,6 +129,11 @@ class Pipeline:
     @property
     def judgments_waiting(self) -> bool:
         return bool(self._waiting)
+
+    @property
+    def waiting(self) -> Sequence[Match]:
+        """The matches that are due, as long as no judge is there."""
+        return self._waiting
 
     def judge_with(self, engine: Engine) -> None:
         """The judge is ready: matches that waited for it and all that come go to it."""
@@ -149,16 +162,23 @@ class Pipeline:
         """Begin nothing more; what is in flight may finish."""
         self.stopping = True
 
+    def may_go_on(self) -> bool:
+        """Whether another call may be begun. Whoever asks has one that is due."""
+        if self._spending and self._spending.reached:
+            self.stopping = True
+        return not self.stopping
+
     async def _hold(self, conversation: Conversation, engine: Engine, begun: asyncio.Event) -> None:
         model = conversation.subject.model_id
         async with engine.conversation() as talk:
             begun.set()
             texts = [turn.text for turn in conversation.saved_turns(self._store)]
-            async for turn in converse(conversation, talk, self._store, lambda: not self.stopping):
+            async for turn in converse(conversation, talk, self._store, self.may_go_on):
                 if isinstance(turn, FailureRecord):
                     self._miss("failed", turn.reason)
                     continue
                 texts.append(turn.text)
+                self._show_money()
                 self.counts.answered += 1
                 self._progress.answered(turn.usage.get("completion_tokens", 0))
                 self._submit(model, turn.question_id, turn.choice, texts, retry=True)
@@ -191,12 +211,13 @@ class Pipeline:
         assert self._judge_engine is not None
         same_messages = self._asking.setdefault(match.key, asyncio.Lock())  # are asked once, however many wait
         async with same_messages, self._judge_engine.conversation() as talk:
-            if self.stopping:
-                return
-            record = match.taken_over(self._store) or await grade(match, talk, self._keep, lambda: not self.stopping)
+            record: Judged | FailureRecord | None = match.taken_over(self._store)
+            if record is None and self.may_go_on():
+                record = await grade(match, talk, self._keep, self.may_go_on)
             if record is None:
                 return
             self._store.append(record)
+            self._show_money()
         self.counts.judged_while_answering += bool(self._answering)
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
@@ -206,6 +227,10 @@ class Pipeline:
     def _keep(self, attempt: AttemptRecord) -> None:
         self._store.append(attempt)
         self._progress.tokens += attempt.usage.get("completion_tokens", 0)
+
+    def _show_money(self) -> None:
+        if self._spending:
+            self._progress.money = self._spending.so_far()
 
     def _graded(self, record: Judged, tokens: int = 0) -> None:
         self._progress.judged(tokens)

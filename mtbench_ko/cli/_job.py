@@ -27,6 +27,8 @@ def work(config: RunConfig, *, generate: bool, judge: bool, report: bool = False
         if judge:
             click.echo(render(job.scoreboard(), "table"), nl=False)
         click.echo(f"results: {job.results}", err=True)
+        if job.cost:
+            click.echo(f"cost: {job.cost}", err=True)
         if job.report:
             click.echo(f"report: {job.report}", err=True)
     return code
