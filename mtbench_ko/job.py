@@ -15,6 +15,7 @@ from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.costs import load_prices
 from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
 from mtbench_ko.errors import INCOMPLETE, Preempted, Stopped, UsageError, first_error
+from mtbench_ko.estimate import foresee
 from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, seed, temperature
 from mtbench_ko.judge import Matchmaker
@@ -201,7 +202,15 @@ class Job:
                 if not self.config.dry_run:
                     pipeline.close_matches()
                 return pipeline
-            if not self.config.dry_run and not pipeline.may_go_on():
+            if self.config.dry_run:
+                for line in foresee(
+                    self.store, self.spending, owed, pipeline.waiting, self._matchmaker, self.judge_weights
+                ):
+                    progress.say(line)
+                if not self.judge_weights and not any(contestant.weights for contestant in owed):
+                    progress.say(make_plan(self.config, {}, self.judge, None, ()).describe())
+                    return pipeline  # nothing to place, so no cluster to ask
+            elif not pipeline.may_go_on():
                 return pipeline
             with (
                 stop_signals(

@@ -52,6 +52,22 @@ class Spending:
         """Whether the cap is reached: no further call may be begun."""
         return self._cap is not None and self.money >= self._cap
 
+    def of(self, named: Named, usage: Mapping[str, int], batch: bool = False) -> float | None:
+        """Dollars for calls to come; None if their price is unknown."""
+        return self._cost(Who("", *named, batch), usage)
+
+    def api(self, named: Named) -> str | None:
+        """The name by which an API knows it; None for weights of our own, which cost GPU hours and no API money."""
+        return self._apis.get(named, named[1])
+
+    def beside(self, due: float) -> str:
+        """Words about what is spent already, and about the cap if `due` dollars more reach it."""
+        before = f" beside {dollars(self.money)} already spent in this output" if self.money else ""
+        if self._cap is None:
+            return before
+        stops = self.money + due >= self._cap
+        return f"{before}; --max-cost {self._cap:g} {'would stop the run before its end' if stops else 'is enough'}"
+
     @property
     def why_stopped(self) -> str:
         return (
@@ -102,7 +118,7 @@ class Spending:
         return {"usage": dict(sorted(sums.items())), "cost": None if cost is None else round(cost, _DIGITS)}
 
     def _api(self, who: Who) -> str | None:
-        return self._apis.get((who.role, who.name), who.name)
+        return self.api((who.role, who.name))
 
     def _cost(self, who: Who, spent: Mapping[str, int]) -> float | None:
         api = self._api(who)

@@ -107,6 +107,11 @@ class RunStore:
         if failed or failures_path(self.output).exists():
             write_jsonl(failures_path(self.output), failed)
 
+    @property
+    def files(self) -> list[tuple[str, str, str]]:
+        """Which kinds of record there are of which bench, by which model or judge."""
+        return sorted(self._files)
+
     def close(self) -> None:
         self._journal.close()
 
