@@ -199,7 +199,9 @@ class Job:
             for answer in self._answers:
                 pipeline.take_up_answer(*answer, retry=self.config.retry_failed)
             if not any(owed.values()) and not pipeline.judgments_waiting:
-                if not self.config.dry_run:
+                if self.config.dry_run:
+                    progress.say("everything is there: no call is due")
+                else:
                     pipeline.close_matches()
                 return pipeline
             if self.config.dry_run:

@@ -106,16 +106,16 @@ class Spending:
             facts[f"{who.role}s"][who.name] = self._facts(same)
         return facts
 
-    def of_this_run(self) -> float | None:
-        """Dollars that were spent since this object was made; None if a price is unknown."""
+    def of_this_run(self) -> dict[str, float] | None:
+        """For the manifest: what was spent since this object was made; None if a price is unknown."""
         spent = self._tally.since(self._before).items()
         cost = _total(self._cost(who, counts) for who, counts in spent)
-        return None if cost is None else round(cost, _DIGITS)
+        return _money(cost)
 
     def _facts(self, spent: list[tuple[Who, Counter[str]]]) -> dict[str, Any]:
         sums = _sum(counts for _, counts in spent)
         cost = _total(self._cost(who, counts) for who, counts in spent)
-        return {"usage": dict(sorted(sums.items())), "cost": None if cost is None else round(cost, _DIGITS)}
+        return {"usage": dict(sorted(sums.items())), "cost": _money(cost)}
 
     def _api(self, who: Who) -> str | None:
         return self.api((who.role, who.name))
@@ -136,6 +136,11 @@ def apis_of(identities: Mapping[Named, str]) -> Apis:
 def dollars(amount: float) -> str:
     """Such as $12.34; small amounts with four digits behind the point."""
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def _money(cost: float | None) -> dict[str, float] | None:
+    """As the manifest has it."""
+    return None if cost is None else {"usd": round(cost, _DIGITS)}
 
 
 def _sum(counters: Any) -> Counter[str]:

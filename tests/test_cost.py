@@ -13,11 +13,13 @@ from run_checks import BENCH, arguments, check_run, read_jsonl
 from test_endpoint import ask
 
 from mtbench_ko.costs import Price, Prices, load_prices
+from mtbench_ko.engine import Replicas
 from mtbench_ko.engine.base import Completion, Failure
 from mtbench_ko.errors import UsageError
 from mtbench_ko.records import AttemptRecord, FailureRecord, JudgmentRecord, TurnRecord, judgment_slot
 from mtbench_ko.spending import Spending
 from mtbench_ko.store import RunStore
+from mtbench_ko.timeline import Timeline
 from mtbench_ko.tokens import counter_for
 
 TRUE_TOKENS = Path(__file__).parent / "gpt4_tokens.json"
@@ -57,7 +59,7 @@ def test_cap_stops_with_what_is_in_flight_and_a_higher_one_goes_on_to_the_same_s
     assert len(read_jsonl(tmp_path / "outputs" / "_state" / "journal.jsonl")) == calls()  # all of it is saved
     assert f"${calls() / 100:.4f} of $0.2000 are spent" in stopped.stderr
     assert "a higher --max-cost goes on" in stopped.stderr
-    assert manifest(tmp_path)["runs"][0]["cost"] == calls() / 100
+    assert manifest(tmp_path)["runs"][0]["cost"] == {"usd": calls() / 100}
 
     before = calls()
     assert program(*command, "--max-cost", 0.2).returncode == 4
@@ -69,12 +71,15 @@ def test_cap_stops_with_what_is_in_flight_and_a_higher_one_goes_on_to_the_same_s
     assert calls() == 64
     assert "judge judge: $0.3200, 32 calls, 320 tokens in, 160 out" in finished.stderr
     whole = manifest(tmp_path)
-    assert [run["cost"] for run in whole["runs"]] == [before / 100, (64 - before) / 100]
+    assert [run["cost"]["usd"] for run in whole["runs"]] == [before / 100, (64 - before) / 100]
     # The sums of an undisturbed run follow from its calls, all alike.
-    of_half = {"usage": {"calls": 32, "prompt_tokens": 320, "completion_tokens": 160}, "cost": 0.32}
+    of_half = {"usage": {"calls": 32, "prompt_tokens": 320, "completion_tokens": 160}, "cost": {"usd": 0.32}}
     assert {name: whole["judges"]["judge"][name] for name in of_half} == of_half
     assert {name: whole["models"]["model"][name] for name in of_half} == of_half
-    assert whole["spent"] == {"usage": {"calls": 64, "prompt_tokens": 640, "completion_tokens": 320}, "cost": 0.64}
+    assert whole["spent"] == {
+        "usage": {"calls": 64, "prompt_tokens": 640, "completion_tokens": 320},
+        "cost": {"usd": 0.64},
+    }
 
 
 @pytest.mark.usefixtures("shared_ray")
@@ -113,11 +118,11 @@ def test_dry_run_foresees_160_judgments_within_a_tenth(
     assert real["usage"]["calls"] == 160
     assert tokens_in == pytest.approx(real["usage"]["prompt_tokens"], rel=0.1)
     assert tokens_out == pytest.approx(real["usage"]["completion_tokens"], rel=0.1)
-    assert dollars == pytest.approx(real["cost"], rel=0.1)
-    assert real["cost"] == pytest.approx((117_985 * 30 + 26_944 * 60) / 1e6)
+    assert dollars == pytest.approx(real["cost"]["usd"], rel=0.1)
+    assert real["cost"]["usd"] == pytest.approx((117_985 * 30 + 26_944 * 60) / 1e6)
 
     again = program(*command, "--dry-run")
-    assert "judge gpt-4" not in again.stderr.replace("output:", "")  # nothing is due
+    assert "everything is there" in again.stderr
     few = program(*command[:-4], "--judge-model", "gpt-4", "--judge-api-base", judge_endpoint.url, "--mode", "single",
                   "--judge-max-tokens", 100, "--dry-run")  # fmt: skip
     assert "168 tokens a judgment, as in 160 saved ones" in few.stderr  # it learns from what there is
@@ -263,19 +268,42 @@ def test_everything_that_was_paid_for_counts_once_also_after_a_restart(tmp_path:
     for _ in range(2):
         spending = Spending(store.tally, prices, {("model", "m"): "api-m"})
         facts = spending.facts("b")
-        assert (facts["models"]["m"]["cost"], facts["judges"]["gpt"]["cost"], facts["spent"]["cost"]) == (20, 4, 24)
+        costs = [facts["models"]["m"], facts["judges"]["gpt"], facts["spent"]]
+        assert [each["cost"]["usd"] for each in costs] == [20, 4, 24]
         assert facts["judges"]["gpt"]["usage"]["calls"] == 4
         seen.append(facts)
         store.close()
         store = RunStore(tmp_path)
     assert seen[0] == seen[1]
-    assert spending.facts("another bench")["spent"]["cost"] == 0
+    assert spending.facts("another bench")["spent"]["cost"] == {"usd": 0}
 
     local = Spending(store.tally, prices, {("model", "m"): None})
     assert local.money == 4
     unknown = Spending(store.tally, Prices(), {("model", "m"): None})
     assert unknown.facts("b")["judges"]["gpt"]["cost"] is unknown.facts("b")["spent"]["cost"] is None
-    assert unknown.facts("b")["models"]["m"]["cost"] == 0
+    assert unknown.facts("b")["models"]["m"]["cost"] == {"usd": 0}
     assert "cost unknown" in unknown.describe()
     assert unknown.so_far() == ""
     store.close()
+
+
+def test_gpu_hours_are_those_of_all_replicas_from_loading_to_leaving() -> None:
+    now = 100.0
+    timeline = Timeline(lambda: now)
+    big = timeline.enter("big", "model", Replicas(2, 4, 0))
+    endpoint = timeline.enter("gpt", "judge", None)
+    now += 1800
+    big.mark("left")
+    endpoint.mark("left")
+    timeline.enter("small", "model", Replicas(1, 0, 3))
+    now += 3600
+    assert timeline.hours() == {"gpu_hours": 4.0, "cpu_core_hours": 3.0}  # the small one is still there
+
+
+def test_local_judge_is_counted_with_its_own_tokenizer(tiny_models: list[Path]) -> None:
+    from transformers import AutoTokenizer
+
+    counter = counter_for("gpt-4o", tiny_models[0])
+    text = "안녕하세요, 2 + 2 = 4.\n"
+    assert counter.exact
+    assert counter.count(text) == len(AutoTokenizer.from_pretrained(tiny_models[0]).encode(text))
