@@ -91,8 +91,9 @@ class Job:
         self._output = output
         output.open(write=not config.dry_run)
         self.store = store = RunStore(output.folder)
-        apis = apis_of(identities(store.output)) | self._apis()
-        self.spending = Spending(store.tally, self._prices, apis, config.max_cost)
+        apis = self._apis()
+        cap = config.max_cost if any(apis.values()) else None  # who calls no API can spend no more
+        self.spending = Spending(store.tally, self._prices, apis_of(identities(store.output)) | apis, cap)
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         if self.judge:
             self._files.append(settle_judgments(config, store, bench.name, self.judge.name))

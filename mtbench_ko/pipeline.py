@@ -71,6 +71,7 @@ class Pipeline:
         self.stopping = False
         self.counts = Counts()
         self.scores: dict[str, dict[int, list[float]]] = {}
+        self._show_money()
 
     def take_up(self, conversations: Iterable[Conversation], retry: bool) -> list[Conversation]:
         """Count what is saved, submit it to the judge, and return the conversations that still owe a turn.

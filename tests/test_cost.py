@@ -9,13 +9,14 @@ import pytest
 from aiohttp import web
 from conftest import Program
 from fake_openai import FakeOpenAI, completion
-from run_checks import BENCH, arguments, check_run, read_jsonl
+from run_checks import BENCH, arguments, check_run, own_questions, read_jsonl
 from test_endpoint import ask
 
-from mtbench_ko.costs import Price, Prices, load_prices
+from mtbench_ko.costs import Prices, load_prices
 from mtbench_ko.engine import Replicas
 from mtbench_ko.engine.base import Completion, Failure
 from mtbench_ko.errors import UsageError
+from mtbench_ko.price import Price
 from mtbench_ko.records import AttemptRecord, FailureRecord, JudgmentRecord, TurnRecord, judgment_slot
 from mtbench_ko.spending import Spending
 from mtbench_ko.store import RunStore
@@ -107,10 +108,9 @@ def test_dry_run_foresees_160_judgments_within_a_tenth(
     foreseen = program(*command, "--dry-run", env={"RAY_ADDRESS": "nowhere.invalid:1"})  # it asks no cluster
     assert foreseen.returncode == 0, foreseen.stderr
     assert judge_endpoint.requests == []
-    line = next(line for line in foreseen.stderr.splitlines() if line.startswith("judge gpt-4: 160 calls"))
-    numbers = line.replace(",", "").split()
-    tokens_in, tokens_out = int(numbers[5]), int(numbers[9])
-    dollars = float(line.split("$")[1].split()[0])
+    assert "judge gpt-4: 160 calls" in foreseen.stderr
+    tokens_in, tokens_out = _tokens(foreseen.stderr, "judge")
+    dollars = float(foreseen.stderr.split("$")[1].split()[0])
 
     result = program(*command)
     assert result.returncode == 0, result.stderr
@@ -126,6 +126,42 @@ def test_dry_run_foresees_160_judgments_within_a_tenth(
     few = program(*command[:-4], "--judge-model", "gpt-4", "--judge-api-base", judge_endpoint.url, "--mode", "single",
                   "--judge-max-tokens", 100, "--dry-run")  # fmt: skip
     assert "168 tokens a judgment, as in 160 saved ones" in few.stderr  # it learns from what there is
+
+
+def test_dry_run_counts_calls_to_come_for_answers_that_do_not_exist(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path, prices: Path
+) -> None:
+    command = ["run", *arguments(model_endpoint, judge_endpoint), "--prices", prices, "--dry-run", "--max-cost", 1]
+    single = program(*command).stderr
+    assert "model model: 32 calls" in single
+    assert "judge judge: 32 calls" in single
+    assert "32 prompts with answers that do not exist yet" in single
+    assert "--max-cost 1 would stop the run before its end" in single
+    longer = program(*command, "--max-new-token", 50).stderr
+    assert _tokens(longer, "model")[1] == 32 * 50 < _tokens(single, "model")[1]
+    assert _tokens(longer, "judge")[0] < _tokens(single, "judge")[0]  # short answers make short prompts
+
+    answers = tmp_path / "outputs" / BENCH / "model_answer" / "base.jsonl"
+    answers.parent.mkdir(parents=True)
+    turns = ["가나다 " * 2000, "짧게"]
+    lines = [
+        {"question_id": each["question_id"], "answer_id": "a", "model_id": "base", "tstamp": 0,
+         "choices": [{"index": 0, "turns": turns}]}
+        for each in own_questions()
+    ]  # fmt: skip
+    answers.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pairwise = program(*command, "--mode", "pairwise-baseline", "--baseline-model", "base").stderr
+    assert "judge judge: 64 calls" in pairwise
+    long = counter_for("judge").count(turns[0])
+    assert _tokens(pairwise, "judge")[0] > 64 * long  # the baseline's answers are there, and counted
+    assert model_endpoint.requests == judge_endpoint.requests == []
+
+
+def _tokens(told: str, role: str) -> tuple[int, int]:
+    """Tokens in and out of a line such as "judge judge: 32 calls, about 1,000 tokens in and 500 out"."""
+    line = next(line for line in told.splitlines() if line.startswith(f"{role} "))
+    numbers = line.replace(",", "").split()
+    return int(numbers[5]), int(numbers[9])
 
 
 @pytest.mark.parametrize("model", KOREAN_PROMPTS)
