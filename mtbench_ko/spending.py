@@ -13,6 +13,7 @@ Named = tuple[Role, str]
 Apis = dict[Named, str | None]
 """By which name an API knows a model or judge; None for weights of our own."""
 _DIGITS = 6  # of a dollar that are written down
+_NOTHING = 1e-9  # dollars that sums of floats may lack
 
 
 class Spending:
@@ -50,7 +51,7 @@ class Spending:
     @property
     def reached(self) -> bool:
         """Whether the cap is reached: no further call may be begun."""
-        return self._cap is not None and self.money >= self._cap
+        return self._cap is not None and self.money >= self._cap - _NOTHING
 
     def of(self, named: Named, usage: Mapping[str, int], batch: bool = False) -> float | None:
         """Dollars for calls to come; None if their price is unknown."""

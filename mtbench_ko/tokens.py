@@ -18,15 +18,15 @@ _OPENAI = (
     (re.compile(r"(gpt-4|gpt-3\.5)"), "cl100k_base"),
 )
 _STAND_INS = ((re.compile(r"claude"), "cl100k_base"), (re.compile(r""), "o200k_base"))
-# Nobody publishes Claude's: the one that takes more for Korean is the safer guess. Of others newer vocabularies are like
-# o200k_base: on KoMT-Bench's prompts it gives 8 % more than Gemma 3 has, cl100k_base 58 % more.
+# Claude's is not published: what takes more for Korean is the safer guess. The newer ones of others are like
+# o200k_base: on KoMT-Bench's prompts that gives 8 % more than Gemma 3 has, cl100k_base 58 % more.
 _PER_MESSAGE, _PER_REPLY = 4, 3  # OpenAI's frame around messages: its cookbook, "How to count tokens with tiktoken"
 _DOWNLOAD_SECONDS = 10.0  # that tiktoken may take to fetch an encoding
 
 # Tokens a character by script: non-negative least squares over 1,239 texts (questions, references and answers of
-# MT-Bench, mt_bench_ko, KoMT-Bench and our own set) that were counted with OpenAI's encodings. On GPT-4's judge prompts,
-# 800 in English and 160 in Korean: +2 %, and +7 % (o200k_base) or +5 % (cl100k_base). Fitted without the answers and
-# without the set that are in those prompts: -1 %, and +7 % or +5 %.
+# MT-Bench, mt_bench_ko, KoMT-Bench and our own set) that were counted with OpenAI's encodings. On GPT-4's prompts as a
+# judge, 800 in English and 160 in Korean: +2 %, and +7 % (o200k_base) or +5 % (cl100k_base). Fitted without the answers
+# and without the set that are in those prompts: -1 %, and +7 % or +5 %.
 _RATIOS: Mapping[str, Mapping[str, float]] = {
     "o200k_base": {"hangul": 0.732, "han": 1.261, "latin": 0.188, "digit": 0.535, "space": 0.094, "other": 1.196},
     "cl100k_base": {"hangul": 1.226, "han": 1.984, "latin": 0.192, "digit": 0.523, "space": 0.089, "other": 1.192},
