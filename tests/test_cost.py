@@ -12,10 +12,12 @@ from fake_openai import FakeOpenAI, completion
 from run_checks import BENCH, arguments, check_run, own_questions, read_jsonl
 from test_endpoint import ask
 
+from mtbench_ko.bench import load_bench
 from mtbench_ko.costs import Prices, load_prices
-from mtbench_ko.engine import Replicas
+from mtbench_ko.engine import Replicas, Sampling
 from mtbench_ko.engine.base import Completion, Failure
 from mtbench_ko.errors import UsageError
+from mtbench_ko.judge import Judge, SingleGrading, load_prompts
 from mtbench_ko.price import Price
 from mtbench_ko.records import AttemptRecord, FailureRecord, JudgmentRecord, TurnRecord, judgment_slot
 from mtbench_ko.spending import Spending
@@ -320,6 +322,21 @@ def test_everything_that_was_paid_for_counts_once_also_after_a_restart(tmp_path:
     assert unknown.facts("b")["models"]["m"]["cost"] == {"usd": 0}
     assert "cost unknown" in unknown.describe()
     assert unknown.so_far() == ""
+    store.close()
+
+
+def test_verdict_of_answers_that_came_back_is_not_paid_for_again(tmp_path: Path) -> None:
+    bench = load_bench(BENCH)
+    grading = SingleGrading(bench, Judge("gpt", "endpoint:gpt", load_prompts(), Sampling(0.0, 10)))
+    first, other = (grading.matches("m", next(iter(bench.questions)), 0, [answer])[0] for answer in ("가", "나"))
+    store = RunStore(tmp_path)
+    for match in (first, other):
+        store.append(match.record(5.0, outcome="scored", user_prompt="", judgment="", usage=SPENT))
+    again = first.saved(store)
+    assert isinstance(again, JudgmentRecord)
+    assert (again.score, again.usage) == (5.0, {})
+    store.append(again)
+    assert Spending(store.tally, Prices({"gpt": Price(input=1, output=1)}), {}).money == 2
     store.close()
 
 
