@@ -81,6 +81,13 @@ class RunConfig(ModelSettings, JudgeSettings):
         None, "judge", "Judge prompts by name: this project's ko (default) or en, or a data set's, such as mt_bench."
     )
 
+    max_cost: float | None = setting(
+        None, "endpoint", "US dollars that calls of APIs may cost in this output; then the run stops, all saved.", gt=0
+    )
+    prices: str | None = setting(
+        None, "endpoint", "YAML file of prices by model name, in US dollars per million tokens; goes before our own."
+    )
+
     output: str = setting(
         "outputs", "output", "The run: a directory or s3://bucket/prefix. Started again on it, a run goes on."
     )

@@ -12,8 +12,10 @@ from statistics import mean
 
 from mtbench_ko.bench import Bench
 from mtbench_ko.config import RunConfig, read_key
+from mtbench_ko.costs import load_prices
 from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
-from mtbench_ko.errors import INCOMPLETE, Preempted, UsageError, first_error
+from mtbench_ko.errors import INCOMPLETE, Preempted, Stopped, UsageError, first_error
+from mtbench_ko.estimate import foresee
 from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, seed, temperature
 from mtbench_ko.judge import Matchmaker
@@ -33,7 +35,9 @@ from mtbench_ko.progress import RunProgress
 from mtbench_ko.results import Results
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import Output, RunStore, SavedAnswer, saved_answers, write_atomically
+from mtbench_ko.spending import Apis, Spending, apis_of
+from mtbench_ko.store import Output, RunStore, SavedAnswer, identities, saved_answers, write_atomically
+from mtbench_ko.tally import Tally
 from mtbench_ko.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -72,17 +76,33 @@ class Job:
         self._counts = Counts()
         self._began = time.time()
         self._judgments_due = 0.0
+        own = {one.name: one.entry.price for one in self.panel if one.entry.price}
+        self._prices = load_prices(config.prices, own)
+        Spending(Tally(), self._prices, {}, config.max_cost).require_prices(self._apis())
         self._conversations = {contestant: self._hold_with(contestant) for contestant in self.contestants}
         # Only now, with all else in order: opening an output in a bucket stops whoever writes it.
         self._output = output
         output.open(write=not config.dry_run)
         self.store = store = RunStore(output.folder)
         self.results = Results(config, bench, self.panel, store, output.name)
+        apis = self._apis()
+        cap = config.max_cost if any(apis.values()) else None  # who calls no API can spend no more
+        self.spending = Spending(store.tally, self._prices, apis_of(identities(store.output)) | apis, cap)
         self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
         self._files += [settle_judgments(config, store, bench.name, one.name) for one in self.panel]
         self._write_views()  # a run that was killed left them as they were
         self._answers = self._saved_answers() if self.panel else []
         self._matchmakers = self._find_matches()
+
+    def _apis(self) -> Apis:
+        """The names by which APIs know this run's models and judges, None for weights of our own."""
+        apis: Apis = {
+            ("model", contestant.name): None if contestant.weights else self.config.model
+            for contestant in self.contestants
+        }
+        for one in self.panel:
+            apis["judge", one.name] = None if one.weights else one.name
+        return apis
 
     def _hold_with(self, contestant: Contestant) -> list[Conversation]:
         return [
@@ -121,7 +141,7 @@ class Job:
             return 0
         counts = pipeline.counts
         if pipeline.stopping:
-            raise Preempted(STOPPED)
+            raise Stopped(self.spending.why_stopped) if self.spending.reached else Preempted(STOPPED)
         if self._with_report:
             self.report = self.results.write_report()
         self._output.commit()
@@ -136,9 +156,16 @@ class Job:
         if not self.config.dry_run:
             self._output.try_to_send()
 
+    @property
+    def cost(self) -> str:
+        """What the output has cost so far, and which GPUs this run has held; "" where neither is known of."""
+        hours = self.timeline.hours()
+        held = [f"{hours['gpu_hours']:.2f} GPU hours in this run"] if hours["gpu_hours"] else []
+        return "; ".join(filter(None, [self.spending.describe(), *held]))
+
     async def _stream(self, progress: RunProgress) -> Pipeline:
         async with asyncio.TaskGroup() as group:
-            pipeline = Pipeline(self.store, self._matchmakers, progress, group)
+            pipeline = Pipeline(self.store, self._matchmakers, progress, group, self.spending)
             self._counts = pipeline.counts
             owed = {
                 contestant: pipeline.take_up(talks, self.config.retry_failed)
@@ -147,8 +174,18 @@ class Job:
             for answer in self._answers:
                 pipeline.take_up_answer(*answer, retry=self.config.retry_failed)
             if not any(owed.values()) and not pipeline.judgments_waiting():
-                if not self.config.dry_run:
+                if self.config.dry_run:
+                    progress.say("everything is there: no call is due")
+                else:
                     pipeline.close_matches()
+                return pipeline
+            if self.config.dry_run:
+                for line in foresee(self.store, self.spending, owed, pipeline.waiting, self._matchmakers, self.panel):
+                    progress.say(line)
+                if not local_weights(self.panel) and not any(contestant.weights for contestant in owed):
+                    progress.say(make_plan(self.config, {}, self.panel, ()).describe())
+                    return pipeline  # nothing to place, so no cluster to ask
+            elif not pipeline.may_go_on():
                 return pipeline
             with (
                 stop_signals(
@@ -242,11 +279,14 @@ class Job:
             return
         self.results.write_manifest(
             {"models": {one.name: asdict(one.subject) for one in self.contestants}},
+            self.spending.facts(self.bench.name),
             {
                 "started": self._began,
                 "seconds": round(time.time() - self._began, 1),
                 "counts": self._counts.describe(),
                 "tokens_generated": progress.tokens,
+                "cost": self.spending.of_this_run(),
+                **self.timeline.hours(),
                 "engines": self.timeline.engines(),
                 "placement": self.plan.public(),
                 "schedule": self.timeline.schedule(),

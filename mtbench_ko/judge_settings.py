@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from mtbench_ko.model_settings import Count, pairs, setting
+from mtbench_ko.price import Price
 
 
 def key_place(value: str | None) -> str | None:
@@ -65,6 +66,7 @@ class JudgeEntry(JudgeSettings):
 
     judge_model: str | None = None
     judge_model_path: str | None = None
+    price: Price | None = None
 
     @model_validator(mode="before")
     @classmethod

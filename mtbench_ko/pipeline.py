@@ -14,6 +14,7 @@ from mtbench_ko.generate import Conversation, converse, longest_first
 from mtbench_ko.judge import Match, Matchmaker, grade
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.records import AttemptRecord, FailureRecord, Judged, JudgmentRecord
+from mtbench_ko.spending import Spending
 from mtbench_ko.store import RunStore
 
 
@@ -45,7 +46,8 @@ class Pipeline:
 
     Its judge tasks live in `group`: an error in one of them ends the whole pipeline.
 
-    `scores` are single grades by model and turn, those of earlier runs among them.
+    `scores` are single grades by model and turn, those of earlier runs among them. No call is begun once the cap of
+    `spending` is reached: with one that is due the pipeline is `stopping`.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Pipeline:
         matchmakers: Sequence[Matchmaker],
         progress: RunProgress,
         group: asyncio.TaskGroup,
+        spending: Spending | None = None,
     ) -> None:
         """`matchmakers`: one for each judge."""
         self._store = store
         self._matchmakers = matchmakers
         self._progress = progress
         self._group = group
+        self._spending = spending
         self._waiting: dict[str, list[Match]] = {}  # by judge, as the engines
         self._judge_engines: dict[str, Engine] = {}
         self._judge_there: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -71,6 +75,7 @@ class Pipeline:
         self.stopping = False
         self.counts = Counts()
         self.scores: dict[str, dict[int, list[float]]] = {}
+        self._show_money()
 
     def take_up(self, conversations: Iterable[Conversation], retry: bool) -> list[Conversation]:
         """Count what is saved, submit it to the judge, and return the conversations that still owe a turn.
@@ -108,7 +113,7 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as group:
                 for conversation in longest_first(conversations):
-                    if self.stopping:
+                    if not self.may_go_on():
                         break
                     begun = asyncio.Event()  # only one waits for room, so that a run of any size has few tasks
                     group.create_task(self._hold(conversation, engine, begun))
@@ -129,6 +134,11 @@ class Pipeline:
     def judgments_waiting(self, judge: str | None = None) -> bool:
         """Whether matches wait for this judge, or for any."""
         return bool(self._waiting if judge is None else self._waiting.get(judge))
+
+    @property
+    def waiting(self) -> list[Match]:
+        """The matches that are due, as long as no judge is there."""
+        return list(chain.from_iterable(self._waiting.values()))
 
     def judge_with(self, judge: str, engine: Engine) -> None:
         """A judge is ready: matches that waited for it and all that come go to it."""
@@ -159,16 +169,23 @@ class Pipeline:
         for there in self._judge_there.values():  # nobody need wait for a judge that may never come
             there.set()
 
+    def may_go_on(self) -> bool:
+        """Whether another call may be begun. Whoever asks has one that is due."""
+        if self._spending and self._spending.reached:
+            self.stop()
+        return not self.stopping
+
     async def _hold(self, conversation: Conversation, engine: Engine, begun: asyncio.Event) -> None:
         model = conversation.subject.model_id
         async with engine.conversation() as talk:
             begun.set()
             texts = [turn.text for turn in conversation.saved_turns(self._store)]
-            async for turn in converse(conversation, talk, self._store, lambda: not self.stopping):
+            async for turn in converse(conversation, talk, self._store, self.may_go_on):
                 if isinstance(turn, FailureRecord):
                     self._miss("failed", turn.reason)
                     continue
                 texts.append(turn.text)
+                self._show_money()
                 self.counts.answered += 1
                 self._progress.answered(turn.usage.get("completion_tokens", 0))
                 self._submit(model, turn.question_id, turn.choice, texts, retry=True)
@@ -200,12 +217,13 @@ class Pipeline:
         engine = self._judge_engines[match.judge.name]
         same_messages = self._asking.setdefault(match.key, asyncio.Lock())  # are asked once, however many wait
         async with same_messages, engine.conversation() as talk:
-            if self.stopping:
-                return
-            record = match.taken_over(self._store) or await grade(match, talk, self._keep, lambda: not self.stopping)
+            record: Judged | FailureRecord | None = match.taken_over(self._store)
+            if record is None and self.may_go_on():
+                record = await grade(match, talk, self._keep, self.may_go_on)
             if record is None:
                 return
             self._store.append(record)
+            self._show_money()
         self.counts.judged_while_answering += bool(self._answering)
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
@@ -226,6 +244,10 @@ class Pipeline:
     def _keep(self, attempt: AttemptRecord) -> None:
         self._store.append(attempt)
         self._progress.tokens += attempt.usage.get("completion_tokens", 0)
+
+    def _show_money(self) -> None:
+        if self._spending:
+            self._progress.money = self._spending.so_far()
 
     def _graded(self, record: Judged, tokens: int = 0) -> None:
         self._progress.judged(tokens)

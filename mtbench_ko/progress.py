@@ -14,7 +14,10 @@ _FEW = 4  # replicas that are shown one by one
 
 
 class RunProgress:
-    """Counts answered and judged turns, tokens generated in this run, and items without a result."""
+    """Counts answered and judged turns, tokens generated in this run, and items without a result.
+
+    `money` is what the output has cost so far, "" where it costs none.
+    """
 
     def __init__(self, turns: int, judgments: int) -> None:
         self._console = Console(stderr=True)
@@ -23,6 +26,7 @@ class RunProgress:
         self._missed: dict[str, int] = {}
         self._engines = ""
         self.tokens = 0
+        self.money = ""
         self._said = time.monotonic()
         self.restart_clock()
         self._bars: Progress | None = None
@@ -99,7 +103,7 @@ class RunProgress:
 
     def _rates(self) -> str:
         speed = (self.tokens - self._before[1]) / max(1e-9, time.monotonic() - self._began)
-        parts = [f"{speed:.0f} tok/s"]
+        parts = [f"{speed:.0f} tok/s", *([self.money] if self.money else [])]
         counts = ", ".join([*parts, *(f"{count} {kind}" for kind, count in self._missed.items())])
         return f"{counts}; {self._engines}" if self._engines else counts
 

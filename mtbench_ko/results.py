@@ -37,8 +37,8 @@ class Results:
         boards = [names] if self.config.mode == "single" else [[name] for name in names]
         return [self._scoreboard(judges) for judges in boards]
 
-    def write_manifest(self, facts: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-        """Put this run's `facts` over those of earlier runs on the same output, and `run` after them."""
+    def write_manifest(self, facts: Mapping[str, Any], spent: dict[str, Any], run: Mapping[str, Any]) -> None:
+        """Put `facts` and what was `spent` over those of earlier runs on the same output, and this `run` after them."""
         update_manifest(
             self.store.output,
             self.bench.name,
@@ -47,6 +47,7 @@ class Results:
                 "judges": {one.name: self._judge_facts(one) for one in self.panel},
                 **facts,
             },
+            spent=spent,
             run={**run, "config": self.config.public()},
         )
 

@@ -82,6 +82,16 @@ class Timeline:
         """Who was where, in the order of loading."""
         return [stay.public() for stay in self._stays]
 
+    def hours(self) -> dict[str, float]:
+        """What engines held, from loading until they left or until now: GPU hours, and hours of cores without GPUs."""
+        held = {"gpu_hours": 0.0, "cpu_core_hours": 0.0}
+        for stay in self._stays:
+            if stay.replicas:
+                seconds = stay.marks.get("left", self.clock() - self.began) - stay.marks["loading"]
+                unit, size = ("gpu", stay.replicas.gpus) if stay.replicas.gpus else ("cpu_core", stay.replicas.cpus)
+                held[f"{unit}_hours"] += stay.replicas.count * size * seconds / 3600
+        return {name: round(hours, 4) for name, hours in held.items()}
+
     def engines(self) -> dict[str, Any]:
         """The replicas that served each model and the judge, and their totals."""
         return {

@@ -84,7 +84,16 @@ class FakeOpenAI:
         return web.json_response({"error": {"message": message, "code": None}}, status=status, headers=headers)
 
 
-def completion(body: dict[str, Any], text: str | None, finish_reason: str = "stop", **message: Any) -> web.Response:
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+
+
+def completion(
+    body: dict[str, Any],
+    text: str | None,
+    finish_reason: str = "stop",
+    usage: dict[str, Any] | None = None,
+    **message: Any,
+) -> web.Response:
     """A chat completion as OpenAI sends it."""
     return web.json_response(
         {
@@ -99,7 +108,7 @@ def completion(body: dict[str, Any], text: str | None, finish_reason: str = "sto
                     "finish_reason": finish_reason,
                 }
             ],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+            "usage": usage or USAGE,
         }
     )
 

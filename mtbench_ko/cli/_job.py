@@ -27,6 +27,8 @@ def work(config: RunConfig, *, generate: bool, judge: bool, report: bool = False
         if judge:
             click.echo("\n".join(render(board, "table") for board in job.results.scoreboards()), nl=False)
         click.echo(f"results: {job.results.place}", err=True)
+        if job.cost:
+            click.echo(f"cost: {job.cost}", err=True)
         if job.report:
             click.echo(f"report: {job.report}", err=True)
     return code

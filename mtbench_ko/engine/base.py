@@ -7,6 +7,10 @@ from typing import Any, Literal, Protocol
 Message = dict[str, str]
 Messages = list[Message]
 
+COUNTED = ("prompt_tokens", "completion_tokens")
+DETAILED = ("cached_tokens", "reasoning_tokens")
+"""Names in `usage`; the details are parts of the former, in the same order."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -37,6 +41,8 @@ class Completion:
         finish_reason: "stop", "length" (cut off by a token limit), "content_filter" (withheld, `text` may be a part)
             or "refusal" (`text` is what the model said instead).
         prompt_tokens, completion_tokens: token counts; thinking is part of the completion.
+        cached_tokens, reasoning_tokens: how many of them came from a cache, and how many were thinking, as far as an
+            API says so.
         messages, sampling: what was really sent.
         model: the model's name as the engine reported it.
         structured: whether the reply was constrained to the schema that was asked for.
@@ -51,18 +57,18 @@ class Completion:
     sampling: dict[str, Any]
     model: str
     structured: bool = False
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def after(self, wasted: dict[str, int]) -> "Completion":
         """The same, its price including what tries before it took."""
-        return replace(
-            self,
-            prompt_tokens=self.prompt_tokens + wasted.get("prompt_tokens", 0),
-            completion_tokens=self.completion_tokens + wasted.get("completion_tokens", 0),
-        )
+        return replace(self, **{name: getattr(self, name) + wasted.get(name, 0) for name in (*COUNTED, *DETAILED)})
 
     @property
     def usage(self) -> dict[str, int]:
-        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+        """The token counts as records hold them: details only where there are any."""
+        details = {name: count for name in DETAILED if (count := getattr(self, name))}
+        return {name: getattr(self, name) for name in COUNTED} | details
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import json
 import math
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtbench_ko.engine.api_errors import CONTENT_FILTER, DETAIL
-from mtbench_ko.engine.base import Completion, Failure, Messages
+from mtbench_ko.engine.base import COUNTED, DETAILED, Completion, Failure, Messages
 from mtbench_ko.engine.parameters import sent_sampling
 from mtbench_ko.engine.thinking import split_thinking
 from mtbench_ko.lines import describe, well_formed_json
@@ -19,11 +19,24 @@ from mtbench_ko.lines import describe, well_formed_json
 class _Usage(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _or_nothing(cls, value: Any) -> int:
-        return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
+    def _flat(cls, value: Any) -> dict[str, int]:
+        """The details beside the sums; 0 for what is no number."""
+        value = value if isinstance(value, dict) else {}
+        found = {name: value.get(name) for name in COUNTED}
+        for name, place in zip(DETAILED, ("prompt_tokens_details", "completion_tokens_details"), strict=True):
+            details = value.get(place)
+            found[name] = details.get(name) if isinstance(details, dict) else None
+        return {name: _count(count) for name, count in found.items()}
+
+
+def _count(value: Any) -> int:
+    number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return max(0, int(value)) if number else 0
 
 
 class _Part(BaseModel):
@@ -51,11 +64,6 @@ class _Reply(BaseModel):
     model: str | None = None
     usage: _Usage = _Usage()
 
-    @field_validator("usage", mode="before")
-    @classmethod
-    def _or_none(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {}
-
 
 def read_reply(text: str, model: str, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
     """The completion in the body of a 200 to a request for `model` with the fields `body`."""
@@ -74,7 +82,8 @@ def read_reply(text: str, model: str, messages: Messages, body: dict[str, Any]) 
         said, finish = message.refusal, "refusal"
     usage = reply.usage.model_dump()
     if said is None and not thinking and finish not in ("length", CONTENT_FILTER):
-        return Failure("empty_reply", "the endpoint sent neither text nor thinking", usage=usage)
+        spent = {name: count for name, count in usage.items() if count or name in COUNTED}
+        return Failure("empty_reply", "the endpoint sent neither text nor thinking", usage=spent)
     said, inline = split_thinking(said or "")
     return Completion(
         text=said,

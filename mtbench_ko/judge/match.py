@@ -90,8 +90,8 @@ class Match(ABC):
         """The verdict that the same messages got elsewhere: under another source of references, or of a pair's other
         comparison. It is taken over, and its price not."""
         same = store.scored(self.slot[0], self.key)
-        if same is None or same.slot == self.slot:
-            return same
+        if same is None:
+            return None
         return same.model_copy(update=self.about() | self.made_with() | self.subject() | {"usage": {}})
 
     def about(self) -> dict[str, Any]:

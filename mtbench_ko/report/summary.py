@@ -63,9 +63,9 @@ def fact_tables(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     rows: dict[str, list[list[str]]] = {title: [] for title in _FACTS}
     for manifest in manifests:
         for name, judge in manifest.get("judges", {}).items():
-            rows["judges"].append([name, *_cells(judge, "reported", "prompt_set", "references", "sampling")])
+            rows["judges"].append([name, *_cells(judge, "reported", "prompt_set", "references", "sampling", "cost")])
         for name, model in manifest.get("models", {}).items():
-            rows["weights"].append([name, *_cells(model, "identity", "template_sha256", "system_prompt")])
+            rows["weights"].append([name, *_cells(model, "identity", "template_sha256", "system_prompt", "cost")])
         for name, sha256 in manifest.get("bench", {}).get("sha256", {}).items():
             rows["data_hashes"].append([name, _text(sha256)])
         for run in manifest.get("runs", []):
@@ -75,7 +75,13 @@ def fact_tables(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             counts = _cells(run.get("counts", {}), "answered", "scored", "unscored", "failed")
             rows["versions"].append([", ".join(f"{name} {version}" for name, version in versions.items() if version)])
             rows["runs"].append(
-                [started, *_cells(run, "seconds"), *counts, *_cells(run, "tokens_generated", "cost"), _text(plan)]
+                [
+                    started,
+                    *_cells(run, "seconds", "gpu_hours"),
+                    *counts,
+                    *_cells(run, "tokens_generated", "cost"),
+                    _text(plan),
+                ]
             )
             for stay in run.get("schedule") or []:
                 where = _text(stay.get("gpus") or stay.get("cpus"))
@@ -89,12 +95,13 @@ def fact_tables(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 _FACTS = {
-    "judges": ["judge", "reported_as", "prompts", "references", "sampling"],
-    "weights": ["model", "identity", "chat_template", "system_prompt"],
+    "judges": ["judge", "reported_as", "prompts", "references", "sampling", "cost"],
+    "weights": ["model", "identity", "chat_template", "system_prompt", "cost"],
     "data_hashes": ["file", "sha256"],
     "versions": [],
     "runs": [
-        "started", "seconds", "answered", "scored", "unscored", "failed", "tokens_generated", "cost", "placement",
+        "started", "seconds", "gpu_hours", "answered", "scored", "unscored", "failed", "tokens_generated", "cost",
+        "placement",
     ],
     "schedule": ["name", "where", "loading", "ready", "answered", "left", "failed"],
 }  # fmt: skip

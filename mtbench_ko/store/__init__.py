@@ -1,7 +1,7 @@
 """What a run has saved: the journal, FastChat's files as views of it, and the manifest."""
 
 from mtbench_ko.store.files import file_name, write_atomically
-from mtbench_ko.store.manifest import update_manifest
+from mtbench_ko.store.manifest import identities, update_manifest
 from mtbench_ko.store.output import (
     BucketOutput,
     LocalOutput,
@@ -41,6 +41,7 @@ __all__ = [
     "find_place",
     "find_remote",
     "foreign_answers",
+    "identities",
     "judgment_path",
     "probe_output",
     "pull",

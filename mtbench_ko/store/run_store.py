@@ -20,6 +20,7 @@ from mtbench_ko.store.files import write_jsonl
 from mtbench_ko.store.journal import Journal, Span, read_journal
 from mtbench_ko.store.judgment_views import PresentAnswers, judgment_lines, pair_lines
 from mtbench_ko.store.views import View, answer_lines, answer_path, failures_path, judgment_path
+from mtbench_ko.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ class _Entry(NamedTuple):
 class RunStore:
     """The run directory `output`, open for writing by this process alone.
 
-    Memory holds where records stand, not their texts: about 1 kB for each.
+    Memory holds where records stand, not their texts: about 1 kB for each. `tally` counts what they have cost.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
+        self.tally = Tally()
         self._journal = Journal(output / "_state")
         self._entries: dict[Slot, _Entry] = {}
         self._keys: set[str] = set()
@@ -105,6 +107,11 @@ class RunStore:
         if failed or failures_path(self.output).exists():
             write_jsonl(failures_path(self.output), failed)
 
+    @property
+    def files(self) -> list[tuple[str, str, str]]:
+        """Which kinds of record there are of which bench, by which model or judge."""
+        return sorted(self._files)
+
     def close(self) -> None:
         self._journal.close()
 
@@ -115,6 +122,7 @@ class RunStore:
 
     def _index(self, span: Span, record: JournalLine) -> None:
         self._keys.add(record.key)
+        self.tally.add(record)
         if isinstance(record, AttemptRecord):
             return
         self._entries[record.slot] = _Entry(span, record.kind)
