@@ -72,6 +72,9 @@ class RunConfig(ModelSettings):
     )
     judge_model_path: str | None = setting(None, "judge", "Weights of a judge that runs on this cluster.")
     judge_num_gpus: Count | None = setting(None, "judge", "GPUs of the local judge.")
+    judge_batch: bool = setting(
+        False, "judge", "Judge through OpenAI's Batch API: at half the price, with replies within a day."
+    )
     judge_parallel: Count = setting(50, "judge", "Calls in flight to the judge's endpoint.")
     mode: Literal["single", "pairwise-baseline", "pairwise-all"] = setting(
         "single", "judge", "Grade each answer, compare each with the baseline's, or compare all pairs."
@@ -125,6 +128,10 @@ class RunConfig(ModelSettings):
             raise ValueError("--model-path and the list models: exclude each other; put all models into one of them")
         if self.judge_model_path and self.judge_api_base:
             raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
+        if self.judge_batch and self.judge_model_path:
+            raise ValueError(
+                "--judge-batch is for the API of --judge-model; a local judge (--judge-model-path) has none"
+            )
         if self.judge_file and self.prompt_set:
             raise ValueError("--judge-file and --prompt-set exclude each other: both name the judge's prompts")
         if self.adopt and self.overwrite:

@@ -33,7 +33,16 @@ from mtbench_ko.progress import RunProgress
 from mtbench_ko.report import Scoreboard, gather, open_questions, read_scoreboard, write_report
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.store import Output, RunStore, SavedAnswer, failures_path, judgment_path, saved_answers, update_manifest
+from mtbench_ko.store import (
+    BatchBook,
+    Output,
+    RunStore,
+    SavedAnswer,
+    failures_path,
+    judgment_path,
+    saved_answers,
+    update_manifest,
+)
 from mtbench_ko.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -182,7 +191,8 @@ class Job:
                 if self.config.dry_run:
                     progress.show(placement_table(self.plan))
                 else:
-                    pools = Pools(self.config, self.judge, self.judge_weights, self.keys)
+                    batches = BatchBook(self.store, self._output)
+                    pools = Pools(self.config, self.judge, self.judge_weights, self.keys, batches, progress.say)
                     name = self.judge.name if self.judge else None
                     schedule = Schedule(self.plan, pools, name, self.judge_weights, self.timeline, alive_nodes)
                     finished = partial(self._model_finished, pipeline, progress)

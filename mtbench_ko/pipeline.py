@@ -146,8 +146,10 @@ class Pipeline:
                     self._miss("failed", failure.reason)
 
     def stop(self) -> None:
-        """Begin nothing more; what is in flight may finish."""
+        """Begin nothing more; what is in flight may finish, if that does not take hours."""
         self.stopping = True
+        if self._judge_engine:
+            self._judge_engine.let_go()
 
     async def _hold(self, conversation: Conversation, engine: Engine, begun: asyncio.Event) -> None:
         model = conversation.subject.model_id

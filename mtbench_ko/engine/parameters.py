@@ -1,6 +1,7 @@
 """Which sampling parameters an endpoint takes: what is known of hosted models, and what a 400 has told."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,15 +20,21 @@ _STEPS = ("response_format", "max_tokens", "temperature", "top_p", "seed", "top_
 class Parameters:
     """What one endpoint is sent for one model; `max_completion_tokens` stands in where `max_tokens` is refused."""
 
-    def __init__(self, model: str, base_url: str | None) -> None:
+    def __init__(self, model: str, base_url: str | None, left_out: Iterable[str] = ()) -> None:
+        """`left_out` are parameters that are known to be refused."""
         self._own_server = base_url is not None  # vLLM and its like take more than OpenAI does
         host = urlsplit(base_url).hostname or "" if base_url else _HOSTS[0]
-        self._dropped: set[str] = set()
+        self._dropped = set(left_out)
         if any(host == name or host.endswith(f".{name}") for name in _HOSTS):
             self._own_server = False
             for pattern, refused in _KNOWN:
                 if pattern.match(model.rpartition("/")[2]):
                     self._dropped |= refused
+
+    @property
+    def left_out(self) -> list[str]:
+        """The parameters that are not sent."""
+        return sorted(self._dropped)
 
     def body(self, sampling: Sampling, schema: dict[str, Any] | None) -> dict[str, Any]:
         """The request's fields beside model and messages."""
