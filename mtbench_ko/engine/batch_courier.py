@@ -65,8 +65,9 @@ class Courier:
         )
         await self._book.keep(record)
         made = await self._api.create(file_id, record.id, record.tstamp)
+        record = await self._keep(record, batch_id=made.id)
         self._say(f"batch {made.id}: {len(lines)} calls of {self._model} are handed over")
-        return await self._keep(record, batch_id=made.id)
+        return record
 
     async def take_up(self, record: BatchRecord) -> BatchRecord | None:
         """A batch of an earlier run, if the API has it and some reply may be unread."""
