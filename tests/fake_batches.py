@@ -30,6 +30,7 @@ class FakeBatches:
             breaks), "silence" (done, and no reply comes), or a response instead of it.
         silent_files: downloads get no reply.
         most_lines: of a batch; a larger one fails as one with too many tokens does.
+        empty_lists: so many times the list of batches shows none.
         down: every call gets a 503.
         paid: how often each request was answered, by its messages.
     """
@@ -40,6 +41,7 @@ class FakeBatches:
     creating: list[Any] = field(default_factory=list)
     silent_files: bool = False
     most_lines: int = 50_000
+    empty_lists: int = 0
     down: bool = False
     key: str = "not-needed"
     files: dict[str, bytes] = field(default_factory=dict)
@@ -100,6 +102,9 @@ class FakeBatches:
     async def list(self, request: web.Request) -> web.Response:
         """The newest first, three at a time, so that who looks must turn pages."""
         newest = [*self.batches.values()][::-1]
+        if self.empty_lists:
+            self.empty_lists -= 1
+            newest = []
         if after := request.query.get("after"):
             newest = newest[[batch["id"] for batch in newest].index(after) + 1 :]
         return web.json_response({"object": "list", "data": newest[:3], "has_more": len(newest) > 3})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,12 +32,12 @@ def api() -> Iterator[FakeBatches]:
 class Run:
     """A run on `folder`: an engine on its journal, from which a record is made of every reply, as grading does."""
 
-    def __init__(self, folder: Path, api: FakeBatches, **settings: Any) -> None:
+    def __init__(self, folder: Path, api: FakeBatches, output: LocalOutput | None = None, **settings: Any) -> None:
         self.store = RunStore(folder)
         spec = EndpointSpec("judge", api.url, api.key, 1)
         timing = {"quiet": 0.1, "poll": (0.02, 0.1), **settings}
         self.handed_over = asyncio.Event()  # or taken up
-        book = BatchBook(self.store, LocalOutput(folder))
+        book = BatchBook(self.store, output or LocalOutput(folder))
         self.engine = BatchEngine(spec, book, lambda news: self.handed_over.set(), **timing)
 
     async def ask(self, text: str) -> Completion:
@@ -202,19 +203,21 @@ def test_killed_after_some_replies_became_records_the_others_are_fetched_again(
     assert len(api.batches) == 1
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, False, "later"])
 def test_killed_between_intent_and_batch_it_is_found_if_there_is_one(
-    tmp_path: Path, api: FakeBatches, there: bool
+    tmp_path: Path, api: FakeBatches, there: bool | str
 ) -> None:
     ask(tmp_path, api, "가")
     journal = tmp_path / "_state" / "journal.jsonl"
-    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    intent = json.loads(journal.read_bytes().splitlines()[0])
+    journal.write_text(json.dumps(intent | {"tstamp": time.time()}) + "\n")
     for number in range(5):  # other batches of the same key, before and after
         api.batches[f"other_{number}"] = api.batches["batch_0"] | {"id": f"other_{number}", "metadata": None}
     if not there:
         del api.batches["batch_0"]
-    assert texts_of(ask(tmp_path, api, "가")) == answers("가")
-    assert paid(api) == {"가": 1 if there else 2}  # the second time by us alone: the first batch was not ours to find
+    api.empty_lists = 2 if there == "later" else 0  # to see whether it answers, and to find it
+    assert texts_of(ask(tmp_path, api, "가", poll=(0.02, 3.0 if there == "later" else 0.1))) == answers("가")
+    assert paid(api) == {"가": 1 if there else 2}
     downloads = api.downloads
     assert texts_of(ask(tmp_path, api, "나")) == answers("나")  # what is done is not fetched again
     assert api.downloads == downloads + 1
@@ -316,6 +319,18 @@ def test_api_that_is_away_for_long_fails_the_items_and_loses_no_batch(tmp_path: 
     api.hold = api.down = False
     assert texts_of(ask(tmp_path, api, "가")) == answers("가")
     assert paid(api) == {"가": 1}
+
+
+def test_batch_is_on_disk_and_in_the_bucket_before_it_is_asked_for(tmp_path: Path, api: FakeBatches) -> None:
+    seen: list[tuple[int, list[str | None]]] = []
+
+    class Bucket(LocalOutput):
+        def try_to_send(self) -> None:
+            lines = [json.loads(line) for line in (tmp_path / "_state" / "journal.jsonl").open()]
+            seen.append((len(api.batches), [line["batch_id"] for line in lines if line["kind"] == "batch"]))
+
+    ask(tmp_path, api, "가", output=Bucket(tmp_path))
+    assert seen == [(0, [None]), (1, [None, "batch_0"]), (1, [None, "batch_0", "batch_0"])]
 
 
 def test_let_go_ends_calls_at_once_as_cancelled(tmp_path: Path, api: FakeBatches) -> None:

@@ -150,7 +150,7 @@ class BatchEngine:
                 self._counts["completions"] += 1
                 return replace(result.after(wasted), batch=reply.line)
             if result.scope == "run":
-                raise Stopped(f"every call would fail: {result.reason}: {result.detail}")
+                raise Stopped(f"the judge's calls cannot go on: {result.reason}: {result.detail}")
             wasted.update(result.usage)
             failed += result.reason not in _FREE
             if result.reason not in _AGAIN or failed >= self._tries:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
@@ -73,6 +74,10 @@ class Courier:
         """A batch of an earlier run, if the API has it and some reply may be unread."""
         if record.batch_id is None and record.replies is None:  # its driver was killed while it asked for the batch
             made = await self._api.find(record.id, record.tstamp)
+            age = time.time() - record.tstamp
+            if made is None and age < self._poll[1]:  # it may be on its way yet
+                await asyncio.sleep(self._poll[1] - age)
+                made = await self._api.find(record.id, record.tstamp)
             record = await (self._keep(record, batch_id=made.id) if made else self._keep(record, replies=0))
         read = len(record.custom_ids) - len(self._book.unread(record))
         return record if record.replies is None or read < record.replies else None
