@@ -78,6 +78,16 @@ def texts_of(results: list[Result]) -> list[str]:
     return [result.text if isinstance(result, Completion) else repr(result) for result in results]
 
 
+def batch_of(result: Result) -> str | None:
+    return result.batch if isinstance(result, Completion) else repr(result)
+
+
+def attempts(folder: Path) -> list[str]:
+    """The texts whose replies became records, in their order."""
+    lines = map(json.loads, (folder / "_state" / "journal.jsonl").read_text().splitlines())
+    return [line["key"] for line in lines if line["kind"] == "attempt"]
+
+
 def answers(*texts: str) -> list[str]:
     return [f"{text}에 대한 답" for text in texts]
 
@@ -99,6 +109,18 @@ def test_equal_calls_are_lines_of_their_own(tmp_path: Path, api: FakeBatches) ->
     assert sorted(texts_of(ask(tmp_path, api, "가", "가"))) == ["1", "2"]
     assert len(api.batches) == 1
     assert texts_of(ask(tmp_path, api, "가")) == ["3"]  # both were used: this is a call of its own
+
+
+def test_reply_that_was_used_is_not_used_again_for_an_equal_call(tmp_path: Path, api: FakeBatches) -> None:
+    api.reply = lambda body, number: str(number)
+    first, second = ask(tmp_path, api, "가", "가")
+    for used, owed in ((first, second), (second, first)):
+        journal = tmp_path / "_state" / "journal.jsonl"
+        kept = [line for line in journal.read_text().splitlines() if json.loads(line).get("batch") != batch_of(owed)]
+        journal.write_text("".join(f"{line}\n" for line in kept))
+        (again,) = ask(tmp_path, api, "가")
+        assert batch_of(again) == batch_of(owed) != batch_of(used)
+    assert len(api.batches) == 1
 
 
 @pytest.mark.parametrize("end", ["completed", "expired"])
@@ -270,9 +292,16 @@ def test_batch_that_fails_as_a_whole_ends_the_run_in_words_and_is_asked_anew_by_
 def test_exhausted_quota_ends_the_run_after_what_was_done_is_kept(tmp_path: Path, api: FakeBatches) -> None:
     broke = error(429, "You exceeded your current quota", "insufficient_quota")
     api.reply = lambda body, number: broke if number == 1 else "답"
-    first, second = ask(tmp_path, api, "가", "나")
-    assert isinstance(first, Stopped)
-    assert isinstance(second, Completion)
+
+    async def ask_as_a_run_does(this: Run) -> None:
+        with pytest.raises(ExceptionGroup) as raised:
+            async with asyncio.TaskGroup() as group:  # the first error cancels the others
+                for text in ("가", "나", "다"):
+                    group.create_task(this.ask(text))
+        assert raised.group_contains(Stopped, match="quota")
+
+    run(tmp_path, api, ask_as_a_run_does)
+    assert attempts(tmp_path) == ["나", "다"]
     assert len(api.batches) == 1
 
 
