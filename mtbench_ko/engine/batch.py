@@ -242,7 +242,7 @@ class BatchEngine:
 
 
 def _give_out(batch: Waiting, replies: dict[str, Reply]) -> None:
-    """In the order of `replies`: who waits goes on in this order."""
-    for custom_id, reply in replies.items():
-        if custom_id in batch.replies and not batch.replies[custom_id].done():
-            batch.replies[custom_id].set_result(reply)
+    """All at once: whoever waits goes on before an error of one can end the others."""
+    for custom_id, future in batch.replies.items():
+        if not future.done():
+            future.set_result(replies[custom_id])

@@ -83,7 +83,7 @@ class Courier:
         return record if record.replies is None or read < record.replies else None
 
     async def outcomes(self, record: BatchRecord) -> dict[str, Said | Failure]:
-        """What came of each line, once the batch is over; replies that were paid for come first.
+        """What came of each line, once the batch is over.
 
         Raises:
             Stopped, CompletionFailed: as `BatchApi`.
@@ -100,10 +100,10 @@ class Courier:
         if rest.scope == "run":
             found = {custom_id: outcome for custom_id, outcome in found.items() if isinstance(outcome, Said)}
         outcomes = {custom_id: found.get(custom_id, rest) for custom_id in record.custom_ids}
-        paid = {custom_id: outcome for custom_id, outcome in outcomes.items() if self._is_paid(outcome)}
-        self._say(f"batch {batch.id}: {batch.status}, {len(paid)} of {len(outcomes)} calls have a reply")
-        await self._keep(record, replies=len(paid))
-        return paid | outcomes
+        paid = sum(map(self._is_paid, outcomes.values()))
+        self._say(f"batch {batch.id}: {batch.status}, {paid} of {len(outcomes)} calls have a reply")
+        await self._keep(record, replies=paid)
+        return outcomes
 
     async def _over(self, batch_id: str) -> "Batch":
         pause, longest = self._poll
