@@ -128,6 +128,10 @@ class RunConfig(ModelSettings, JudgeSettings):
             )
         if self.judge_model_path and self.judge_api_base and not self.judges:
             raise ValueError("--judge-model-path and --judge-api-base exclude each other: the judge is local or an API")
+        if self.judge_batch and self.judge_model_path:
+            raise ValueError(
+                "--judge-batch is for the API of --judge-model; a local judge (--judge-model-path) has none"
+            )
         if sum(entry.judge_model_path is not None for entry in self.judges) > 1:
             raise ValueError("judges: only one of them can run on this cluster; the others must be APIs")
         if self.judge_file and self.prompt_set:

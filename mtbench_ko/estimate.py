@@ -1,6 +1,6 @@
 """What a run will cost, before a call is made: the prompts that exist are built and counted, the rest is guessed."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
@@ -185,7 +185,7 @@ def foresee(
     owed: Mapping[Contestant, list[Conversation]],
     waiting: Iterable[Match],
     matchmakers: Sequence[Matchmaker],
-    panel: Iterable[Panelist],
+    panel: Sequence[Panelist],
 ) -> Iterator[str]:
     """Lines that tell what is due: the turns that models owe, and the judgments that wait or will come of them."""
     folders: dict[Named, Path] = {("model", one.name): one.weights.folder for one in owed if one.weights}
@@ -198,12 +198,14 @@ def foresee(
     estimator = Estimator(store, counter)
     estimates = [estimator.answers(talks) for talks in owed.values() if talks]
     estimates += estimator.judgments(waiting, list(chain(*owed.values())), matchmakers)
-    return _in_words(estimates, spending)
+    return _in_words(estimates, spending, {one.name for one in panel if one.entry.judge_batch})
 
 
-def _in_words(estimates: Sequence[Estimate], spending: Spending) -> Iterator[str]:
-    """A line for each estimate, and one for their sum and the cap."""
-    costs = [spending.of(each.who, each.usage) for each in estimates]
+def _in_words(estimates: Sequence[Estimate], spending: Spending, batched: Collection[str]) -> Iterator[str]:
+    """A line for each estimate, and one for their sum and the cap; judges that are `batched` have their own price."""
+    costs = [
+        spending.of(each.who, each.usage, batch=each.who[0] == "judge" and each.who[1] in batched) for each in estimates
+    ]
     for each, cost in zip(estimates, costs, strict=True):
         role, name = each.who
         told = "of unknown price (see --prices)" if cost is None else f"about {dollars(cost)}"
@@ -216,4 +218,4 @@ def _in_words(estimates: Sequence[Estimate], spending: Spending) -> Iterator[str
         )
     if estimates and None not in costs:
         due = sum(cast(list[float], costs))
-        yield f"in all about {dollars(due)}{spending.beside(due)}, without repeated attempts and discounts"
+        yield f"in all about {dollars(due)}{spending.beside(due)}, without repeated attempts and cached prompts"

@@ -36,7 +36,7 @@ from mtbench_ko.results import Results
 from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
 from mtbench_ko.spending import Apis, Spending, apis_of
-from mtbench_ko.store import Output, RunStore, SavedAnswer, identities, saved_answers, write_atomically
+from mtbench_ko.store import BatchBook, Output, RunStore, SavedAnswer, identities, saved_answers, write_atomically
 from mtbench_ko.tally import Tally
 from mtbench_ko.timeline import Timeline
 
@@ -201,7 +201,8 @@ class Job:
                 if self.config.dry_run:
                     progress.show(placement_table(self.plan))
                 else:
-                    pools = Pools(self.config, self._model_key, self._judge_keys)
+                    batches = BatchBook(self.store, self._output)
+                    pools = Pools(self.config, self._model_key, self._judge_keys, batches, progress.say)
                     schedule = Schedule(self.plan, pools, self.panel, self.timeline, alive_nodes)
                     finished = partial(self._model_finished, pipeline, progress)
                     await schedule.run(pipeline, owed, progress, group, finished)

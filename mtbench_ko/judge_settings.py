@@ -43,6 +43,9 @@ class JudgeSettings(EndpointSettings):
         "deployment. Azure's v1 API needs none.",
     )
     judge_num_gpus: Count | None = setting(None, "judge", "GPUs of the local judge.")
+    judge_batch: bool = setting(
+        False, "judge", "Judge through OpenAI's Batch API: at half the price, with replies within a day."
+    )
     judge_parallel: Count = setting(50, "judge", "Calls in flight to the judge's endpoint.")
     judge_attempts: Count = setting(3, "judge", "How often the judge is asked for a verdict that can be read.")
     judge_repeats: Count = setting(
@@ -79,6 +82,8 @@ class JudgeEntry(JudgeSettings):
             raise ValueError("needs judge_model (a model of an API) or judge_model_path (weights on this cluster)")
         if self.judge_model_path and self.judge_api_base:
             raise ValueError("judge_model_path and judge_api_base exclude each other: the judge is local or an API")
+        if self.judge_model_path and self.judge_batch:
+            raise ValueError("judge_batch is for the API of a judge_model; a local judge has none")
         return self
 
     @property
@@ -95,6 +100,8 @@ class JudgeEntry(JudgeSettings):
         merged = {name: getattr(shared, name) for name in JudgeSettings.model_fields}
         if "judge_api_base" in said or self.judge_model_path:
             merged |= {"judge_api_base": None, "judge_api_key": None, "judge_api_version": None}
+        if self.judge_model_path:
+            merged["judge_batch"] = False
         merged |= said
         merged["judge_engine_arg"] = shared.judge_engine_arg | self.judge_engine_arg
         return JudgeEntry(**merged)

@@ -164,10 +164,12 @@ class Pipeline:
                     self._miss("failed", failure.reason)
 
     def stop(self) -> None:
-        """Begin nothing more; what is in flight may finish."""
+        """Begin nothing more; what is in flight may finish, if that does not take hours."""
         self.stopping = True
         for there in self._judge_there.values():  # nobody need wait for a judge that may never come
             there.set()
+        for engine in self._judge_engines.values():
+            engine.let_go()
 
     def may_go_on(self) -> bool:
         """Whether another call may be begun. Whoever asks has one that is due."""

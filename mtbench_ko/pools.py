@@ -1,12 +1,15 @@
 """The engines that the settings ask for: vLLM for local weights, clients for an endpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from mtbench_ko.config import RunConfig
 from mtbench_ko.engine import (
+    BatchEngine,
+    Book,
     EndpointSpec,
+    Pool,
     ReplicaPool,
     Replicas,
     Throttle,
@@ -22,18 +25,29 @@ from mtbench_ko.plan import Contestant, Panelist
 class Pools:
     """Makes pools, not started yet."""
 
-    def __init__(self, config: RunConfig, model_key: str, judge_keys: Mapping[str, str]) -> None:
-        """`model_key` is the API key of --model, `judge_keys` are those of the judges, by name."""
+    def __init__(
+        self,
+        config: RunConfig,
+        model_key: str,
+        judge_keys: Mapping[str, str],
+        batches: Book,
+        say: Callable[[str], None],
+    ) -> None:
+        """`model_key` is the API key of --model, `judge_keys` are those of the judges, by name. With --judge-batch the
+        judges' `batches` are kept, and `say` is told of them."""
         self._config = config
         self._model_key = model_key
         self._judge_keys = judge_keys
+        self._batches, self._say = batches, say
 
     def for_model(self, contestant: Contestant, replicas: Replicas) -> ReplicaPool:
         """The engine of a model under test."""
         config, entry = self._config, contestant.entry
         if contestant.weights is None or entry is None:
             assert config.model is not None
-            endpoint = EndpointSpec(config.model, config.openai_api_base, self._model_key, config.parallel)
+            endpoint = EndpointSpec(
+                config.model, config.openai_api_base, self._model_key, config.parallel, timeout=config.request_timeout
+            )
             return _endpoint(config, endpoint)
         spec = replace(
             _spec(contestant.weights, replicas, entry.engine_args),
@@ -44,7 +58,7 @@ class Pools:
         )
         return vllm_pool(spec, replicas)
 
-    def for_judge(self, panelist: Panelist, replicas: Replicas | None) -> ReplicaPool:
+    def for_judge(self, panelist: Panelist, replicas: Replicas | None) -> Pool:
         """The engine of a judge: `replicas` of local weights, or its endpoint."""
         entry = panelist.entry
         if panelist.weights is None:
@@ -53,15 +67,15 @@ class Pools:
                 entry.judge_api_base,
                 self._judge_keys[panelist.name],
                 entry.judge_parallel,
+                timeout=entry.request_timeout,
                 api_version=entry.judge_api_version,
             )
-            return _endpoint(entry, spec)
+            return BatchEngine(spec, self._batches, self._say) if entry.judge_batch else _endpoint(entry, spec)
         assert replicas is not None
         return vllm_pool(_spec(panelist.weights, replicas, entry.judge_engine_arg), replicas)
 
 
 def _endpoint(settings: EndpointSettings, spec: EndpointSpec) -> ReplicaPool:
-    spec = replace(spec, timeout=settings.request_timeout)
     return endpoint_pool(spec, Throttle(spec.connections, settings.rpm, settings.tpm))
 
 

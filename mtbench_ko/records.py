@@ -1,4 +1,4 @@
-"""What the journal holds: turns, judgments, games, failures and attempts.
+"""What the journal holds: turns, judgments, games, failures, attempts and batches.
 
 A record's *slot* says what it is about, its *key* (a sha256) what it was
 made from: a record answers for its slot only while the key still matches.
@@ -96,7 +96,8 @@ def judge_of(slot: Slot) -> str:
 class _Judged(_Journaled):
     """A judge's reply. `judge` is [judge name, prompt name] as in FastChat; `sampling` is what was sent.
 
-    `attempts` counts the calls that it took: those before left an `AttemptRecord` each.
+    `attempts` counts the calls that it took: those before left an `AttemptRecord` each. `batch` is the line of a batch
+    (`BatchRecord.line`) that it came from, at half the price; None for a call of its own.
     """
 
     judge: list[str] = Field(min_length=2, max_length=2)
@@ -112,6 +113,7 @@ class _Judged(_Journaled):
     usage: dict[str, int] = {}
     sampling: dict[str, Any] = {}
     judge_reported: str | None = None
+    batch: str | None = None
 
     @property
     def with_what(self) -> tuple[str, str, str, int]:
@@ -173,7 +175,8 @@ class GameRecord(_Judged):
 class AttemptRecord(_Journaled):
     """The ledger of replies that were paid for and held no verdict, and that the judge was asked again after.
 
-    `key` is that of the judgment or game that they were meant for, `model` as in a failure; `number` counts from 1.
+    `key` is that of the judgment or game that they were meant for, `model` as in a failure; `number` counts from 1;
+    `batch` as in a judgment.
     """
 
     kind: Literal["attempt"] = "attempt"
@@ -185,6 +188,7 @@ class AttemptRecord(_Journaled):
     finish_reason: str | None = None
     usage: dict[str, int] = {}
     judge_reported: str | None = None
+    batch: str | None = None
 
 
 class FailureRecord(_Journaled):
@@ -208,7 +212,41 @@ class FailureRecord(_Journaled):
         return tuple(self.failed_slot)
 
 
+class BatchRecord(BaseModel):
+    """Calls of a judge that were handed to OpenAI's Batch API together. It is written three times: before the batch is
+    asked for, once it is there, and when its replies were fetched.
+
+    Attributes:
+        id: ours; it stands in the metadata of the batch, by which that is found again when its own id was lost.
+        judge: the model that is asked.
+        custom_ids: the lines of the batch. Each begins with the hash of its request, then "-" and a number.
+        left_out: the sampling parameters that the endpoint does not take, and that were not sent.
+        batch_id: the API's; None while it is not known.
+        replies: how many lines have a reply that was paid for; None until they were fetched.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["batch"] = "batch"
+    id: str
+    judge: str
+    custom_ids: list[str]
+    left_out: list[str] = []
+    input_file_id: str
+    batch_id: str | None = None
+    replies: int | None = None
+    tstamp: float = Field(default_factory=time.time)
+
+    @property
+    def slot(self) -> Slot:
+        return ("batch", self.id)
+
+    def line(self, custom_id: str) -> str:
+        """What a judgment says that was made of a line of this batch."""
+        return f"{self.batch_id}/{custom_id}"
+
+
 Judged = JudgmentRecord | GameRecord
-Record = TurnRecord | Judged | FailureRecord
+Record = TurnRecord | Judged | FailureRecord | BatchRecord
 JournalLine = Record | AttemptRecord
 JOURNAL_LINE: TypeAdapter[JournalLine] = TypeAdapter(Annotated[JournalLine, Field(discriminator="kind")])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
-from mtbench_ko.engine import Downloads, Failure, Node, ReplicaPool, Replicas, admit
+from mtbench_ko.engine import Downloads, Failure, Node, Pool, Replicas, admit
 from mtbench_ko.errors import ModelFailed, MtBenchError, UsageError
 from mtbench_ko.generate import Conversation
 from mtbench_ko.pipeline import Pipeline
@@ -36,7 +36,7 @@ class Schedule:
         self._nodes = nodes
         self._downloads = Downloads()
         self._failed: dict[str, MtBenchError] = {}
-        self._serving: dict[Stay, ReplicaPool] = {}
+        self._serving: dict[Stay, Pool] = {}
         self._unanswered: set[str] = set()
         self._all_answered = asyncio.Event()
 
@@ -177,7 +177,7 @@ class Schedule:
         self._pipeline.judge_with(panelist.name, pool)
         return stay
 
-    async def _start(self, stay: Stay, pool: ReplicaPool) -> None:
+    async def _start(self, stay: Stay, pool: Pool) -> None:
         if stay.replicas:
             self._progress.say(f"loading {stay.name} on {stay.where_in_words}")
         await pool.start()

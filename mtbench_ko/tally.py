@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from mtbench_ko.records import AttemptRecord, FailureRecord, JournalLine, TurnRecord, judge_of
+from mtbench_ko.records import AttemptRecord, FailureRecord, Judged, TurnRecord, judge_of
 
+Paid = TurnRecord | Judged | AttemptRecord | FailureRecord
 Role = Literal["model", "judge"]
 
 
@@ -24,10 +25,10 @@ class Tally:
     def __init__(self) -> None:
         self._spent: dict[Who, Counter[str]] = {}
 
-    def add(self, record: JournalLine, batch: bool = False) -> None:
+    def add(self, record: Paid) -> None:
         """Count what a journal line says; replaced records were paid for too."""
         if any(record.usage.values()):
-            self._spent.setdefault(_who(record, batch), Counter()).update({"calls": 1, **record.usage})
+            self._spent.setdefault(_who(record), Counter()).update({"calls": 1, **record.usage})
 
     def items(self) -> Iterator[tuple[Who, Counter[str]]]:
         yield from self._spent.items()
@@ -48,13 +49,11 @@ class Tally:
         return tally
 
 
-def _who(record: JournalLine, batch: bool) -> Who:
+def _who(record: Paid) -> Who:
     if isinstance(record, TurnRecord):
-        return Who(record.bench, "model", record.model_id, batch)
-    if isinstance(record, AttemptRecord):
-        return Who(record.bench, "judge", record.judge, batch)
+        return Who(record.bench, "model", record.model_id)
     if isinstance(record, FailureRecord):
-        if record.stage == "answer":
-            return Who(record.bench, "model", record.model, batch)
-        return Who(record.bench, "judge", judge_of(record.slot), batch)
-    return Who(record.bench, "judge", record.judge[0], batch)
+        role: Role = "model" if record.stage == "answer" else "judge"
+        return Who(record.bench, role, record.model if role == "model" else judge_of(record.slot))
+    judge = record.judge if isinstance(record, AttemptRecord) else record.judge[0]
+    return Who(record.bench, "judge", judge, batch=record.batch is not None)

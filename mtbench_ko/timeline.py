@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mtbench_ko.engine import ReplicaPool, Replicas
+from mtbench_ko.engine import Pool, Replicas
 
 
 @dataclass(eq=False)
@@ -30,7 +30,7 @@ class Stay:
         """This happens now."""
         self.marks[what] = round(self.timeline.clock() - self.timeline.began, 1)
 
-    def read(self, pool: ReplicaPool) -> None:
+    def read(self, pool: Pool) -> None:
         """Take down what the replicas did."""
         names = self.timeline.names
         self.engines = [each | {"node": names.get(each["node"], each["node"])} for each in pool.describe()]

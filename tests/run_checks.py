@@ -1,6 +1,8 @@
 """What must hold of any run directory, however often its run was killed."""
 
 import json
+import random
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,31 @@ def own_questions() -> list[dict[str, Any]]:
 def judgments(folder: Path, judge: str = "judge", suffix: str = "single") -> list[dict[str, Any]]:
     """The lines of a judge's file in the output of the run in `folder`."""
     return read_jsonl(folder / "outputs" / BENCH / "model_judgment" / f"{judge}_{suffix}.jsonl")
+
+
+def write_bench(folder: Path, questions: int) -> Path:
+    """A question set "long", and a model's answers to the two turns of each question in the output of `folder`."""
+    bench, answers = folder / "sets" / "long", folder / "outputs" / "long" / "model_answer"
+    bench.mkdir(parents=True)
+    answers.mkdir(parents=True)
+    with (bench / "question.jsonl").open("w") as asked, (answers / "m.jsonl").open("w") as lines:
+        for number in range(questions):
+            asked.write(json.dumps({"question_id": number, "category": "writing", "turns": ["첫째", "둘째"]}) + "\n")
+            turns = [f"<{number}/{turn}> 평점: [[10]]" for turn in (1, 2)]
+            answer = {"question_id": number, "answer_id": "x", "model_id": "m", "tstamp": 1.0}
+            lines.write(json.dumps(answer | {"choices": [{"index": 0, "turns": turns}]}) + "\n")
+    return bench
+
+
+def answer_shown(body: dict[str, Any]) -> tuple[int, int]:
+    """The question and turn of the answer that a call to the judge shows last."""
+    question_id, turn = re.findall(r"<(\d+)/(\d)>", body["messages"][1]["content"])[-1]
+    return int(question_id), int(turn)
+
+
+def rating_of(question_id: int, turn: int) -> int:
+    """What the judge thinks of an answer: a score that comes out differently was made up."""
+    return random.Random(f"{question_id}/{turn}").randint(1, 10)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 import signal
 import time
 from collections import Counter
@@ -12,32 +11,11 @@ from typing import Any
 import psutil
 from conftest import Program
 from fake_openai import FakeOpenAI, Fault, completion
-from run_checks import read_jsonl
+from run_checks import answer_shown, rating_of, read_jsonl, write_bench
 
 QUESTIONS, TURNS = 1000, 2
 FAULTS = (429, 500, "silence", "truncated", "garbage", "empty", "reset")
 SHARE = 0.1  # of the calls
-
-
-def rating_of(question_id: int, turn: int) -> int:
-    """What the judge thinks of an answer: a score that comes out differently was made up."""
-    return random.Random(f"{question_id}/{turn}").randint(1, 10)
-
-
-def write_bench(folder: Path) -> Path:
-    """1,000 questions and one model's answers to their two turns."""
-    bench, answers = folder / "sets" / "long", folder / "outputs" / "long" / "model_answer"
-    bench.mkdir(parents=True)
-    answers.mkdir(parents=True)
-    with (bench / "question.jsonl").open("w") as questions, (answers / "m.jsonl").open("w") as lines:
-        for number in range(QUESTIONS):
-            questions.write(
-                json.dumps({"question_id": number, "category": "writing", "turns": ["첫째", "둘째"]}) + "\n"
-            )
-            turns = [f"<{number}/{turn}> 평점: [[10]]" for turn in (1, 2)]
-            answer = {"question_id": number, "answer_id": "x", "model_id": "m", "tstamp": 1.0}
-            lines.write(json.dumps(answer | {"choices": [{"index": 0, "turns": turns}]}) + "\n")
-    return bench
 
 
 def judge_clients(program: psutil.Process) -> list[psutil.Process]:
@@ -55,7 +33,7 @@ def judge_clients(program: psutil.Process) -> list[psutil.Process]:
 def test_2000_judgments_with_faults_and_two_judge_actors_killed(
     program: Program, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
-    bench = write_bench(tmp_path)
+    bench = write_bench(tmp_path, QUESTIONS)
     chance = random.Random(3)
     injected: Counter[Any] = Counter()
 
@@ -64,8 +42,7 @@ def test_2000_judgments_with_faults_and_two_judge_actors_killed(
             fault = FAULTS[number % len(FAULTS)]
             injected[fault] += 1
             return Fault(fault)
-        question_id, turn = re.findall(r"<(\d+)/(\d)>", body["messages"][1]["content"])[-1]
-        return completion(body, json.dumps({"explanation": "[[10]]", "rating": rating_of(int(question_id), int(turn))}))
+        return completion(body, json.dumps({"explanation": "[[10]]", "rating": rating_of(*answer_shown(body))}))
 
     judge_endpoint.reply = judge
     judge_endpoint.latency = 0.5

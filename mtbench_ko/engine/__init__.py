@@ -9,11 +9,14 @@ from mtbench_ko.engine.base import (
     Engine,
     Failure,
     Messages,
+    Pool,
     Replica,
     ReplicaInfo,
     ReplicaLost,
     Sampling,
 )
+from mtbench_ko.engine.batch import BatchEngine
+from mtbench_ko.engine.batch_courier import Book
 from mtbench_ko.engine.chat_templates import render_template
 from mtbench_ko.engine.cluster import alive_nodes, ray_cluster
 from mtbench_ko.engine.download import Downloads
@@ -37,6 +40,8 @@ from mtbench_ko.engine.weights import Weights, require_vllm, resolve_weights
 
 __all__ = [
     "Ask",
+    "BatchEngine",
+    "Book",
     "Completer",
     "Completion",
     "CompletionFailed",
@@ -48,6 +53,7 @@ __all__ = [
     "JudgeTime",
     "Messages",
     "Node",
+    "Pool",
     "Replica",
     "ReplicaInfo",
     "ReplicaLost",

@@ -8,7 +8,13 @@ from mtbench_ko.lines import well_formed
 
 QUOTA = "insufficient_quota"
 CONTENT_FILTER = "content_filter"  # Azure's code for a prompt that its filter withholds
-_FATAL_CODES = {QUOTA: "quota", "model_not_found": "unknown_model", "invalid_api_key": "wrong_key"}
+_FATAL_CODES = {
+    QUOTA: "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "model_not_found": "unknown_model",
+    "invalid_api_key": "wrong_key",
+}
 _ABOUT_CONTENT = re.compile("flagged|moderation|content|policy|<html", re.IGNORECASE)
 DETAIL = 2000  # characters: some servers echo the prompt
 _OVERFLOW = ("maximum context length", "context_length_exceeded", "longer than the maximum model length")
@@ -40,6 +46,25 @@ def classify(error: Any) -> Failure:
     if isinstance(error, openai.APIConnectionError):
         return Failure("connection", detail)
     return Failure("api_error", detail)
+
+
+def status_error(status: int, body: Any) -> Any:
+    """The error that the SDK would have raised for a reply of `status`, of one that did not come over HTTP."""
+    import httpx2
+    import openai
+
+    kinds = {
+        400: openai.BadRequestError,
+        401: openai.AuthenticationError,
+        403: openai.PermissionDeniedError,
+        404: openai.NotFoundError,
+        422: openai.UnprocessableEntityError,
+        429: openai.RateLimitError,
+    }
+    response = httpx2.Response(status, request=httpx2.Request("POST", "https://batch/"))
+    told = body.get("error", body) if isinstance(body, dict) else body
+    kind = kinds.get(status, openai.APIStatusError)
+    return kind(f"Error code: {status} - {told}", response=response, body=told)
 
 
 def refuses(error: Any, parameter: str) -> bool:

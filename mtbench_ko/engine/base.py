@@ -46,6 +46,7 @@ class Completion:
         messages, sampling: what was really sent.
         model: the model's name as the engine reported it.
         structured: whether the reply was constrained to the schema that was asked for.
+        batch: the line of a batch that it came from, as `BatchRecord.line` has it; None for a call of its own.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Completion:
     structured: bool = False
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    batch: str | None = None
 
     def after(self, wasted: dict[str, int]) -> "Completion":
         """The same, its price including what tries before it took."""
@@ -130,6 +132,35 @@ class Engine(Completer, Protocol):
         Raises:
             ModelFailed: no replica serves, and none will.
         """
+        ...
+
+    def let_go(self) -> None:
+        """The run is about to end: calls that would take hours end as cancelled, others may finish."""
+        ...
+
+
+class Pool(Engine, Protocol):
+    """An engine that is started and stopped as a whole."""
+
+    async def start(self) -> None:
+        """Begin; returns when it can serve.
+
+        Raises:
+            ModelFailed: it cannot.
+            Stopped: no call could succeed.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """End it. Calls in work fail."""
+        ...
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """What each replica is doing."""
+        ...
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every replica that has served: what it is, what it did, and how it ended. For the manifest."""
         ...
 
 

@@ -142,7 +142,7 @@ class EndpointReplica:
             reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=request)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if error.code == CONTENT_FILTER:
-                return _withheld(messages, body, self._spec.model)
+                return withheld(messages, body, self._spec.model)
             if self._parameters.step_down(error, body):
                 return await self._once(messages, sampling, schema)
             return self._failure(error)
@@ -174,7 +174,7 @@ async def ask_once(spec: EndpointSpec, messages: Messages, sampling: Sampling) -
         await client.stop()
 
 
-def _withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:
+def withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:
     """The reply to a prompt that a content filter stopped."""
     return Completion("", None, CONTENT_FILTER, 0, 0, messages, sent_sampling(body), model)
 

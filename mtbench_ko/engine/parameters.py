@@ -1,6 +1,7 @@
 """Which sampling parameters an endpoint takes: what is known of hosted models, and what a 400 has told."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,15 +22,21 @@ _STEPS = ("response_format", "max_tokens", "top_p", "temperature", "seed", "top_
 class Parameters:
     """What one endpoint is sent for one model; `max_completion_tokens` stands in where `max_tokens` is refused."""
 
-    def __init__(self, model: str, base_url: str | None) -> None:
+    def __init__(self, model: str, base_url: str | None, left_out: Iterable[str] = ()) -> None:
+        """`left_out` are parameters that are known to be refused."""
         self._own_server = base_url is not None  # vLLM and its like take more than OpenAI does
         host = urlsplit(base_url).hostname or "" if base_url else _OPENAI[0]
-        self._dropped: set[str] = set()
+        self._dropped = set(left_out)
         for hosts, pattern, refused in _KNOWN:
             if any(host == name or host.endswith(f".{name}") for name in hosts):
                 self._own_server = False
                 if pattern.match(model.rpartition("/")[2]):
                     self._dropped |= refused
+
+    @property
+    def left_out(self) -> list[str]:
+        """The parameters that are not sent."""
+        return sorted(self._dropped)
 
     def body(self, sampling: Sampling, schema: dict[str, Any] | None) -> dict[str, Any]:
         """The request's fields beside model and messages."""

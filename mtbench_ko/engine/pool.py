@@ -116,6 +116,9 @@ class ReplicaPool:
         finally:
             self._balance.leave(talk)
 
+    def let_go(self) -> None:
+        """Nothing: its calls end soon."""
+
     def metrics(self) -> list[dict[str, Any]]:
         """What each replica that serves is doing, as of the last look."""
         return self._watch.metrics()

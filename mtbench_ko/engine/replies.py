@@ -68,14 +68,23 @@ class _Reply(BaseModel):
 def read_reply(text: str, model: str, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
     """The completion in the body of a 200 to a request for `model` with the fields `body`."""
     try:
-        value = well_formed_json(json.loads(text))
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Failure("malformed_reply", f"a 200 that is not JSON: {error}"[:DETAIL])
+    return read_completion(value, model, messages, body)
+
+
+def read_completion(value: Any, model: str, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
+    """The same of a body that is JSON."""
+    try:
+        value = well_formed_json(value)
         reply = _Reply.model_validate(value)
     except ValidationError as error:
         told = value.get("error") if isinstance(value, dict) else None
         why = json.dumps(told, ensure_ascii=False) if told else describe(error)
         return Failure("malformed_reply", f"a 200 that is no completion: {why}"[:DETAIL])
-    except (ValueError, RecursionError) as error:
-        return Failure("malformed_reply", f"a 200 that is not JSON: {error}"[:DETAIL])
+    except RecursionError:
+        return Failure("malformed_reply", "a 200 that is nested too deeply")
     message, finish = reply.choices[0].message, reply.choices[0].finish_reason
     said, thinking = message.text, message.reasoning_content or message.reasoning
     if not said and message.refusal:

@@ -92,7 +92,8 @@ class Match(ABC):
         same = store.scored(self.slot[0], self.key)
         if same is None:
             return None
-        return same.model_copy(update=self.about() | self.made_with() | self.subject() | {"usage": {}})
+        free: dict[str, Any] = {"usage": {}, "batch": None}
+        return same.model_copy(update=self.about() | self.made_with() | self.subject() | free)
 
     def about(self) -> dict[str, Any]:
         """The fields that say what a record of this match is about."""
@@ -171,6 +172,7 @@ async def grade(
             "finish_reason": reply.finish_reason,
             "usage": reply.usage,
             "judge_reported": reply.model,
+            "batch": reply.batch,
         }
         if reason is None or attempt == match.judge.attempts:
             break

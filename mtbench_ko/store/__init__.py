@@ -1,5 +1,6 @@
 """What a run has saved: the journal, FastChat's files as views of it, and the manifest."""
 
+from mtbench_ko.store.batches import BatchBook
 from mtbench_ko.store.files import file_name, write_atomically
 from mtbench_ko.store.manifest import identities, update_manifest
 from mtbench_ko.store.output import (
@@ -28,6 +29,7 @@ from mtbench_ko.store.views import (
 
 __all__ = [
     "JUDGMENT_SUFFIXES",
+    "BatchBook",
     "BucketOutput",
     "LocalOutput",
     "Output",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from mtbench_ko.records import (
     AttemptRecord,
+    BatchRecord,
     FailureRecord,
     JournalLine,
     Judged,
@@ -46,6 +47,7 @@ class RunStore:
         self._keys: set[str] = set()
         self._scored: dict[tuple[str, str], Span] = {}
         self._files: set[tuple[str, str, str]] = set()  # kind of record, bench, model or judge
+        self._batch_lines: set[str] = set()  # that judgments were made of
         for span, record in read_journal(self._journal.path):
             self._index(span, record)
 
@@ -81,6 +83,19 @@ class RunStore:
     def failures(self) -> Iterator[FailureRecord]:
         for slot in self._slots("failure"):
             yield cast(FailureRecord, self.get(slot))
+
+    def batches(self, judge: str) -> list[BatchRecord]:
+        """The batches of the judge, in the order in which they were begun."""
+        records = (cast(BatchRecord, self.get(slot)) for slot, entry in self._entries.items() if entry.kind == "batch")
+        return [record for record in records if record.judge == judge]
+
+    def unread(self, batch: BatchRecord) -> list[str]:
+        """The lines of a batch whose replies no judgment was made of, by their custom ids."""
+        return [custom_id for custom_id in batch.custom_ids if batch.line(custom_id) not in self._batch_lines]
+
+    def sync(self) -> None:
+        """Bring everything so far to the disk."""
+        self._journal.sync()
 
     def write_views(self, replace: Collection[Path] = (), model: str | None = None, judgments: bool = True) -> None:
         """Rebuild FastChat's files from the journal: the answers of all models or of one, and `judgments`.
@@ -121,11 +136,14 @@ class RunStore:
         return sorted(slots, key=pair_order if kind == "game" else None)
 
     def _index(self, span: Span, record: JournalLine) -> None:
+        if not isinstance(record, AttemptRecord):
+            self._entries[record.slot] = _Entry(span, record.kind)
+        if isinstance(record, BatchRecord):
+            return
         self._keys.add(record.key)
         self.tally.add(record)
-        if isinstance(record, AttemptRecord):
-            return
-        self._entries[record.slot] = _Entry(span, record.kind)
+        if isinstance(record, AttemptRecord | Judged) and record.batch:
+            self._batch_lines.add(record.batch)
         if isinstance(record, TurnRecord):
             self._files.add((record.kind, record.bench, record.model_id))
         elif isinstance(record, Judged):
