@@ -60,6 +60,10 @@ class JudgeSettings(EndpointSettings):
     def _azure(self) -> Self:
         if self.judge_api_version and not self.judge_api_base:
             raise ValueError("judge_api_version needs judge_api_base, the URL of the Azure resource")
+        if self.judge_api_version and self.judge_batch:
+            raise ValueError(
+                "judge_batch goes with Azure's v1 API (judge_api_base …/openai/v1/), not a judge_api_version"
+            )
         return self
 
 

@@ -43,7 +43,7 @@ class ModelSettings(BaseModel):
     dtype: str | None = setting(None, "engine", "vLLM's dtype; default: the model's own (float32 on older CPUs).")
     quantization: str | None = setting(None, "engine", "vLLM's quantization method; default: what the weights say.")
     max_model_len: Count | None = setting(
-        None, "engine", "Longest context, prompt and answer, in tokens; default: the model's own."
+        None, "engine", "Longest context, prompt and answer, in tokens; default: the model's own (on CPU what fits)."
     )
     max_gpu_memory: str | None = setting(
         None, "engine", "GPU memory for vLLM: a share of it (0.9) or an amount (40GiB).", pattern=GPU_MEMORY

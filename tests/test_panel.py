@@ -52,7 +52,12 @@ def test_three_judges_have_a_file_each_and_an_honest_mean(
         tmp_path / "panel.yaml",
         kind={"judge_api_base": judge_endpoint.url},
         ill={"judge_api_base": judge_endpoint.url, "judge_parallel": 1},
-        strict={"judge_api_base": strict_endpoint.url, "judge_api_key": "env:STRICT_KEY", "judge_max_tokens": 99},
+        strict={
+            "judge_api_base": strict_endpoint.url,
+            "judge_api_key": "env:STRICT_KEY",
+            "judge_max_tokens": 99,
+            "price": {"input": 1000, "output": 2000},
+        },
     )
     program.env |= {"STRICT_KEY": "secret-of-strict"}
     command = ["run", *arguments(model_endpoint, judge_endpoint)[:8], "--config", config]
@@ -92,6 +97,10 @@ def test_three_judges_have_a_file_each_and_an_honest_mean(
     assert {name: judge["reported"] for name, judge in manifest["judges"].items()} == {
         name: [f"{name}-2026-01-01"] for name in files
     }
+    # Of each call 10 tokens in and 5 out; the price of the others is not known, and so not 0.
+    assert manifest["judges"]["strict"]["cost"] == {"usd": pytest.approx(TURNS * (10 * 1000 + 5 * 2000) / 1e6)}
+    assert (manifest["judges"]["kind"]["cost"], manifest["spent"]["cost"]) == (None, None)
+    assert manifest["judges"]["ill"]["usage"]["calls"] == TURNS
     everything = "".join(p.read_text(errors="replace") for p in (tmp_path / "outputs").rglob("*") if p.is_file())
     assert "secret-of-strict" not in everything + first.stdout + first.stderr
 
@@ -174,6 +183,8 @@ def test_judge_on_azure_is_called_by_its_deployment_and_version(
         (["gpt-4o", "gpt-4o"], "two judges would share a name: gpt-4o, gpt-4o"),
         ([{"judge_model": "x", "judge_api_key": "sk-123"}], "judges[0].judge_api_key: a key does not belong in a file"),
         ([{"judge_model_path": "a"}, {"judge_model_path": "b"}], "only one of them can run on this cluster"),
+        ([{"judge_model": "x", "price": {"inptu": 1}}], "judges[0].price"),
+        ([{"judge_model_path": "x", "judge_batch": True}], "judge_batch is for the API"),
         ([{"judge_model": "x", "judge_api_version": "2024-10-21"}], "judge_api_version needs judge_api_base"),
     ],
 )

@@ -7,6 +7,7 @@ CPU_DEFAULTS: dict[str, Any] = {
     "enforce_eager": True,  # torch.compile doubles the start and did not decode faster on 2 cores
     "block_size": 32,  # the CPU default of 128 leaves short prompts out of the prefix cache
     "kv_cache_memory_bytes": 1 << 30,
+    "max_model_len": -1,  # the model's own, or as much of it as that memory holds
     "max_num_seqs": 64,
     # A request with a seed whose prompt is split over steps kills vLLM's engine on CPU (`seeds_are_safe`).
     "enable_chunked_prefill": False,
