@@ -95,7 +95,7 @@ def read(output: Path, kind: str) -> Run:
     """What the last run on `output` did after its "model" or "judge" was ready."""
     run = json.loads((output / BENCH / "manifest.json").read_text(encoding="utf-8"))["runs"][-1]
     ready = next(stay["ready"] for stay in run["schedule"] if stay["kind"] == kind) + run["started"]
-    records = [json.loads(line) for line in (output / "_state" / "journal.jsonl").read_text("utf-8").splitlines()]
+    records = [json.loads(line) for line in (output / "_state" / "journal.jsonl").read_bytes().splitlines()]
     times = {
         name: [record["tstamp"] - ready for record in records if record["kind"] == name]
         for name in ("turn", "judgment")

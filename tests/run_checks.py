@@ -58,7 +58,7 @@ def rating_of(question_id: int, turn: int) -> int:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_bytes().splitlines()]  # str would split at U+2028 too
 
 
 def check_run(output: Path, bench: str, *, questions: int, turns: int = 2) -> dict[str, Any]:
