@@ -212,6 +212,8 @@ def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
         UsageError: unreadable YAML, an unknown key, or a value out of range; the message names the field.
     """
     settings = (_read_yaml(Path(file)) if file else {}) | given
+    lists = {name for name, field in RunConfig.model_fields.items() if field.annotation == list[str]}
+    settings |= {name: [value] for name, value in settings.items() if name in lists and isinstance(value, str)}
     try:
         return RunConfig(**settings)
     except ValidationError as error:
@@ -229,8 +231,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise UsageError(f"--config {path}: the file must hold keys and values, such as 'model_path: [my-model]'")
-    lists = {name for name, field in RunConfig.model_fields.items() if field.annotation == list[str]}
-    return {key: [value] if key in lists and isinstance(value, str) else value for key, value in content.items()}
+    return content
 
 
 def _fault(fault: Any, file: str | None) -> str:
