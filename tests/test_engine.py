@@ -145,7 +145,7 @@ def test_counters_reach_the_pool_and_rays_prometheus_endpoint(engine: tuple[Repl
     assert pool.metrics()[0]["cache_hit_rate"] is not None
 
 
-@pytest.mark.parametrize("end", ["core killed", "core hangs", "actor killed"])
+@pytest.mark.parametrize("end", ["core killed", "core hangs", pytest.param("actor killed", marks=pytest.mark.soak)])
 def test_engine_that_ends_is_replaced_its_work_done_by_the_next_and_nothing_left_over(
     engine: tuple[ReplicaPool, Run], end: str
 ) -> None:

@@ -84,6 +84,7 @@ def vllm_server(tiny_models: list[Path], tmp_path: Path) -> object:
         server.wait()
 
 
+@pytest.mark.soak
 def test_vllms_own_server_answers_and_judges(program: Program, vllm_server: str, tmp_path: Path) -> None:
     command = (
         "run", *SHORT, "--first-n", 4, "--model", "served", "--openai-api-base", vllm_server,

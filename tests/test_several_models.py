@@ -81,6 +81,7 @@ def turns(folder: Path) -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.soak
 def test_driver_that_is_killed_leaves_no_engine_on_anothers_cluster(
     on_gpus: Program, tiny_models: list[Path], judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:

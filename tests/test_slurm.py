@@ -121,6 +121,7 @@ def test_exit_codes_are_the_programs_while_jobs_share_a_node(
     slurm.wait_until_empty()
 
 
+@pytest.mark.soak
 def test_array_joins_what_succeeded_and_names_what_failed(
     slurm: Cluster, submit: Submitter, endpoints: dict[str, FakeOpenAI], tiny_models: list[Path]
 ) -> None:
