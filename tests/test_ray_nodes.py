@@ -83,7 +83,7 @@ def test_node_and_then_a_replica_die_and_no_answer_is_lost_or_made_twice(
     program.env |= ON_LOOPBACK | {"RAY_ADDRESS": nodes.address}
     settings = [f"--engine-arg={name}={value}" for name, value in (SMALL | {"max_model_len": 4096}).items()]
     command = [
-        "generate", "--bench-name", BENCH, "--num-choices", 4, "--max-new-token", 256,
+        "generate", "--bench-name", BENCH, "--first-n", 16, "--num-choices", 4, "--max-new-token", 256,
         "--model-path", tiny_models[0], "--replicas", 3, *settings,
     ]  # fmt: skip
     began = time.monotonic()
