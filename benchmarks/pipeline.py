@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 from workload import MODEL, mock_server, reset, stats
 
-BENCH, LATENCY, PARALLEL, TOKENS = "mt_bench_ko_native", 2.0, 4, 64
+BENCH, QUESTIONS, LATENCY, PARALLEL, TOKENS = "mt_bench_ko_native", 16, 2.0, 4, 64
 BARS = {"wall_over_bound": "<=1.05"}
 
 
@@ -105,20 +105,21 @@ def read(output: Path, kind: str) -> Run:
 
 def measure(model: Path, choices: int, url: str, folder: Path) -> Round:
     """All arms once."""
-    asked = ("--bench-name", BENCH, "--references", "none")
+    asked = ("--bench-name", BENCH, "--first-n", QUESTIONS)
+    judged = (*asked, "--references", "none")
     sampled = ("--force-temperature", 0.7)  # greedy choices are alike, and the judge is asked about one of them alone
     answer = ("--num-choices", choices, "--max-new-token", TOKENS, *sampled, "--engine-arg", "max_model_len=4096")
     own = ("--model-path", model, *answer)
     judge = ("--judge-model", MODEL, "--judge-api-base", f"{url}/v1")
     reset(url)
-    program("run", *asked, *own, *judge, "--judge-parallel", PARALLEL, "--output", folder / "stream")
+    program("run", *judged, *own, *judge, "--judge-parallel", PARALLEL, "--output", folder / "stream")
     served = stats(url)
     latency = served["served_seconds"] / served["requests"]
-    program("generate", *asked[:2], *own, "--output", folder / "phases")
+    program("generate", *asked, *own, "--output", folder / "phases")
     alone = read(folder / "phases", "model").wall
-    program("judge", *asked, *judge, "--parallel", PARALLEL, "--output", folder / "phases")
+    program("judge", *judged, *judge, "--parallel", PARALLEL, "--output", folder / "phases")
     stream = read(folder / "stream", "model")
-    expected = 16 * 2 * choices
+    expected = QUESTIONS * 2 * choices
     assert (len(stream.turns), len(stream.judgments), served["requests"]) == (expected, expected, expected)
     return Round(
         stream.wall, replayed(stream.turns, latency), latency, alone, max(read(folder / "phases", "judge").judgments)
