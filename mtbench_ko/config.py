@@ -211,7 +211,7 @@ def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
     Raises:
         UsageError: unreadable YAML, an unknown key, or a value out of range; the message names the field.
     """
-    settings = (_read_yaml(Path(file)) if file else {}) | given
+    settings = (_read_settings(Path(file)) if file else {}) | given
     lists = {name for name, field in RunConfig.model_fields.items() if field.annotation == list[str]}
     settings |= {name: [value] for name, value in settings.items() if name in lists and isinstance(value, str)}
     try:
@@ -220,13 +220,22 @@ def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
         raise UsageError("; ".join(_fault(fault, file) for fault in error.errors())) from error
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, name: str) -> Any:
+    """What a YAML file holds; errors call it `name`.
+
+    Raises:
+        UsageError: unreadable, or not YAML.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path}: not YAML: {error}") from error
+        raise UsageError(f"{name}: not YAML: {error}") from error
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    content = read_yaml(path, f"--config {path}")
     if content is None:
         return {}
     if not isinstance(content, dict):

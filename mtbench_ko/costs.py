@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import yaml
 from pydantic import RootModel, ValidationError
 
 from mtbench_ko.bench import data_root
+from mtbench_ko.config import read_yaml
 from mtbench_ko.errors import UsageError
 from mtbench_ko.lines import describe
 from mtbench_ko.price import Price
@@ -67,12 +67,6 @@ def load_prices(file: str | None = None, own: Mapping[str, Price] | None = None)
 
 def _read(path: Path, name: str) -> Mapping[str, Price]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: not YAML: {error}") from error
-    try:
-        return _Table.model_validate(content or {}).root
+        return _Table.model_validate(read_yaml(path, name) or {}).root
     except ValidationError as error:
         raise UsageError(f"{name}: {describe(error)}; a line looks like '{EXAMPLE}'") from error

@@ -4,8 +4,7 @@ from typing import Any, Literal
 
 import click
 
-from mtbench_ko.cli.options import ListOption, read_config, settings
-from mtbench_ko.config import TABLE_FORMATS
+from mtbench_ko.cli.options import ListOption, printed, read_config, settings
 from mtbench_ko.errors import UsageError
 
 _OWN = ("judges", "votefiles", "outputs", "input_files", "mode", "prompt_set", "references", "format", "lang")
@@ -36,11 +35,7 @@ _OWN = ("judges", "votefiles", "outputs", "input_files", "mode", "prompt_set", "
 )  # fmt: skip
 @click.option("--prompt-set", help="Judgments made with these prompts; default: each judge's newest.")
 @click.option("--references", help="Judgments made with this source of references; default: each judge's newest.")
-@click.option("--format", type=click.Choice(TABLE_FORMATS), default="table", show_default=True, help="What to print.")
-@click.option(
-    "--lang", type=click.Choice(["en", "ko"]), default="en", envvar="MTBENCH_KO_LANG", show_default=True,
-    help="The language of headings in table and markdown.",
-)  # fmt: skip
+@printed
 @click.pass_context
 def command(
     context: click.Context,

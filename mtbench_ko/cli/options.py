@@ -12,7 +12,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from mtbench_ko.cli.secrets import hide_literal_keys
-from mtbench_ko.config import RunConfig, load_config
+from mtbench_ko.config import TABLE_FORMATS, RunConfig, load_config
 
 Command = Callable[..., Any]
 _ALIASES = {"max_new_token": ("max-tokens",)}  # FastChat's gen_api_answer calls it so
@@ -48,6 +48,16 @@ def settings(
         return click.option("--config", "config_file", type=click.Path(), help="YAML file of settings.")(command)
 
     return decorate
+
+
+def printed(command: Command) -> Command:
+    """The options of a command that prints tables: --format and --lang."""
+    command = click.option(
+        "--lang", type=click.Choice(["en", "ko"]), default="en", envvar="MTBENCH_KO_LANG", show_default=True,
+        help="The language of headings in table and markdown.",
+    )(command)  # fmt: skip
+    formats = click.Choice(TABLE_FORMATS)
+    return click.option("--format", type=formats, default="table", show_default=True, help="What to print.")(command)
 
 
 def read_config(context: click.Context) -> RunConfig:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from mtbench_ko.cli.options import read_config, settings
-from mtbench_ko.config import TABLE_FORMATS, RunConfig
+from mtbench_ko.cli.options import printed, read_config, settings
+from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ _OWN = ("outputs", "input_file", "prompt_set", "references", "exclude_flawed", "
     "--language-penalty", type=click.Choice(["komt"]),
     help="KoMT-Bench's rule: the square root of the score of an answer that is not in Korean.",
 )  # fmt: skip
-@click.option("--format", type=click.Choice(TABLE_FORMATS), default="table", show_default=True, help="What to print.")
-@click.option(
-    "--lang", type=click.Choice(["en", "ko"]), default="en", envvar="MTBENCH_KO_LANG", show_default=True,
-    help="The language of headings in table and markdown.",
-)  # fmt: skip
+@printed
 @click.pass_context
 def command(
     context: click.Context,
