@@ -45,11 +45,11 @@ from mtbench_ko.engine import Ask, Completion, Messages, Node, ReplicaInfo, Repl
 from mtbench_ko.engine.actors import ActorReplica, Resources
 from mtbench_ko.engine.batched import Call, Finished, Inbox
 from mtbench_ko.generate import Conversation
+from mtbench_ko.job.plan import Contestant, Plan
+from mtbench_ko.job.schedule import Schedule
+from mtbench_ko.job.timeline import Timeline
 from mtbench_ko.pipeline import Pipeline
-from mtbench_ko.plan import Contestant, Plan
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.schedule import Schedule
-from mtbench_ko.timeline import Timeline
 
 BARS = {
     "makespan_over_bound": "<=1.05",

@@ -10,9 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mtbench_ko.config import RunConfig
-from mtbench_ko.judge_settings import JudgeEntry
-from mtbench_ko.model_settings import ModelEntry
+from mtbench_ko.config import JudgeEntry, ModelEntry, RunConfig
 
 FILE = Path(__file__).with_name("configuration.md")
 GROUPS = {

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
 
+from mtbench_ko.costs import Spending
 from mtbench_ko.engine import Engine, Failure
 from mtbench_ko.errors import first_error
 from mtbench_ko.generate import Conversation, converse, longest_first
 from mtbench_ko.judge import Match, Matchmaker, grade
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.records import AttemptRecord, FailureRecord, Judged, JudgmentRecord
-from mtbench_ko.spending import Spending
 from mtbench_ko.store import RunStore
 
 

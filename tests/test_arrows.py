@@ -10,13 +10,11 @@ import mtbench_ko
 
 PACKAGE = Path(mtbench_ko.__file__).parent
 LAYERS = (
-    {"errors", "hashing", "urls", "lines", "records", "price", "model_settings", "judge_settings", "config"},
-    {"bench", "stats", "engine", "signals", "tally"},
-    {"store", "generate", "costs"},
-    {"judge", "report", "spending", "progress"},
-    {"pipeline", "plan", "tokens"},
-    {"pools", "timeline", "foreign", "placement_table", "results", "estimate"},
-    {"schedule", "doctor"},
+    {"errors", "hashing", "urls", "lines", "records", "config"},
+    {"bench", "stats", "engine", "signals", "progress"},
+    {"store", "generate"},
+    {"judge", "report", "costs"},
+    {"pipeline"},
     {"job"},
     {"cli"},
 )

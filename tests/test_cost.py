@@ -13,17 +13,15 @@ from run_checks import BENCH, arguments, check_run, own_questions, read_jsonl
 from test_endpoint import ask
 
 from mtbench_ko.bench import load_bench
-from mtbench_ko.costs import Prices, load_prices
+from mtbench_ko.config import Price
+from mtbench_ko.costs import Prices, Spending, counter_for, load_prices
 from mtbench_ko.engine import Replicas, Sampling
 from mtbench_ko.engine.base import Completion, Failure
 from mtbench_ko.errors import UsageError
+from mtbench_ko.job.timeline import Timeline
 from mtbench_ko.judge import Judge, SingleGrading, load_prompts
-from mtbench_ko.price import Price
 from mtbench_ko.records import AttemptRecord, FailureRecord, JudgmentRecord, TurnRecord, judgment_slot
-from mtbench_ko.spending import Spending
 from mtbench_ko.store import RunStore
-from mtbench_ko.timeline import Timeline
-from mtbench_ko.tokens import counter_for
 
 TRUE_TOKENS = Path(__file__).parent / "gpt4_tokens.json"
 """Prompt and reply of 160 of upstream's GPT-4 judgments in cl100k_base, GPT-4's encoding, with the 11 tokens that frame
@@ -170,7 +168,7 @@ def _tokens(told: str, role: str) -> tuple[int, int]:
 def test_korean_prompts_are_estimated_within_a_tenth_without_a_tokenizer(
     model: str, upstream: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtbench_ko.tokens.find_spec", lambda name: None)
+    monkeypatch.setattr("mtbench_ko.costs.tokens.find_spec", lambda name: None)
     rows = read_jsonl(next((upstream / "komt_bench" / "model_judgment").glob("*.jsonl")))
     counter = counter_for(model)
     assert not counter.exact

@@ -6,8 +6,8 @@ import pytest
 from s3_server import S3Server
 
 from mtbench_ko.config import RunConfig
-from mtbench_ko.doctor import examine_settings
 from mtbench_ko.engine import Weights
+from mtbench_ko.job.doctor import examine_settings
 
 NATIVE = {"bench_name": "mt_bench_ko_native"}
 

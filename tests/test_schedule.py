@@ -15,13 +15,13 @@ from virtual_time import run
 from mtbench_ko.engine import Ask, Completion, Messages, Node, ReplicaInfo, ReplicaPool, Replicas, Sampling
 from mtbench_ko.errors import ModelFailed, MtBenchError
 from mtbench_ko.generate import Conversation, Subject, longest_first, seed
+from mtbench_ko.job.plan import Contestant, Plan
+from mtbench_ko.job.schedule import Schedule
+from mtbench_ko.job.timeline import Timeline
 from mtbench_ko.lines import Question
 from mtbench_ko.pipeline import Pipeline
-from mtbench_ko.plan import Contestant, Plan
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.schedule import Schedule
 from mtbench_ko.store import RunStore
-from mtbench_ko.timeline import Timeline
 
 
 @pytest.mark.parametrize("setting", [Setting(1, 1, 2), Setting(1, 8, 16), Setting(3, 3, 2)])

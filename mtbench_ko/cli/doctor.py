@@ -18,10 +18,10 @@ def command(context: click.Context, /, **_: object) -> None:
     config = read_config(context)
     from rich.console import Console
 
-    from mtbench_ko.doctor import Finding, examine_cluster, examine_settings
     from mtbench_ko.engine import ray_cluster
     from mtbench_ko.errors import MtBenchError
-    from mtbench_ko.placement_table import placement_table
+    from mtbench_ko.job.doctor import Finding, examine_cluster, examine_settings
+    from mtbench_ko.job.placement_table import placement_table
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     findings = []

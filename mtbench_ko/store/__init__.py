@@ -15,6 +15,7 @@ from mtbench_ko.store.output import (
 )
 from mtbench_ko.store.reading import pull, readable
 from mtbench_ko.store.run_store import RunStore
+from mtbench_ko.store.tally import Role, Tally, Who
 from mtbench_ko.store.views import (
     JUDGMENT_SUFFIXES,
     SavedAnswer,
@@ -33,9 +34,12 @@ __all__ = [
     "BucketOutput",
     "LocalOutput",
     "Output",
+    "Role",
     "RunStore",
     "SavedAnswer",
+    "Tally",
     "View",
+    "Who",
     "answer_path",
     "failures_path",
     "file_name",

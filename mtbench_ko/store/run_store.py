@@ -20,8 +20,8 @@ from mtbench_ko.records import (
 from mtbench_ko.store.files import write_jsonl
 from mtbench_ko.store.journal import Journal, Span, read_journal
 from mtbench_ko.store.judgment_views import PresentAnswers, judgment_lines, pair_lines
+from mtbench_ko.store.tally import Tally
 from mtbench_ko.store.views import View, answer_lines, answer_path, failures_path, judgment_path
-from mtbench_ko.tally import Tally
 
 log = logging.getLogger(__name__)
 

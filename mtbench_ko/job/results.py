@@ -8,7 +8,7 @@ from typing import Any
 from mtbench_ko.bench import Bench, DataCache
 from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import Preempted
-from mtbench_ko.plan import Panelist
+from mtbench_ko.job.plan import Panelist
 from mtbench_ko.report import Scoreboard, gather, open_questions, read_scoreboard, write_report
 from mtbench_ko.store import RunStore, failures_path, judgment_path, update_manifest
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mtbench_ko.bench import Bench, DataCache
-from mtbench_ko.config import RunConfig
+from mtbench_ko.config import JudgeEntry, ModelEntry, RunConfig
 from mtbench_ko.engine import (
     Ask,
     JudgeTime,
@@ -34,8 +34,6 @@ from mtbench_ko.judge import (
     baseline_pairs,
     load_prompts,
 )
-from mtbench_ko.judge_settings import JudgeEntry
-from mtbench_ko.model_settings import ModelEntry
 
 _NAMED = 3  # models that wait, in words
 

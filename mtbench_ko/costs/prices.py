@@ -8,10 +8,9 @@ from pathlib import Path
 from pydantic import RootModel, ValidationError
 
 from mtbench_ko.bench import data_root
-from mtbench_ko.config import read_yaml
+from mtbench_ko.config import Price, read_yaml
 from mtbench_ko.errors import UsageError
 from mtbench_ko.lines import describe
-from mtbench_ko.price import Price
 
 EXAMPLE = "gpt-4o: {input: 2.5, output: 10}"
 """A line of a price table."""

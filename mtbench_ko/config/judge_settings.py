@@ -4,8 +4,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from mtbench_ko.model_settings import Count, pairs, setting
-from mtbench_ko.price import Price
+from mtbench_ko.config.model_settings import Count, pairs, setting
+from mtbench_ko.config.price import Price
 
 
 def key_place(value: str | None) -> str | None:

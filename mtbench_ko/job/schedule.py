@@ -7,11 +7,11 @@ from itertools import chain
 from mtbench_ko.engine import Downloads, Failure, Node, Pool, Replicas, admit
 from mtbench_ko.errors import ModelFailed, MtBenchError, UsageError
 from mtbench_ko.generate import Conversation
+from mtbench_ko.job.plan import Contestant, Panelist, Plan, local_weights
+from mtbench_ko.job.pools import Pools
+from mtbench_ko.job.timeline import Stay, Timeline
 from mtbench_ko.pipeline import Pipeline
-from mtbench_ko.plan import Contestant, Panelist, Plan, local_weights
-from mtbench_ko.pools import Pools
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.timeline import Stay, Timeline
 
 _LOOK_SECONDS = 5.0  # between readings of the engines, and of the nodes while a model finds no room
 _PATIENCE = 900.0  # seconds that a model waits for room on an empty cluster, from which nodes have gone

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from mtbench_ko.config.judge_settings import JudgeEntry, JudgeSettings, key_place
+from mtbench_ko.config.model_settings import Count, ModelEntry, ModelSettings, setting
 from mtbench_ko.errors import UsageError
-from mtbench_ko.judge_settings import JudgeEntry, JudgeSettings, key_place
-from mtbench_ko.model_settings import Count, ModelEntry, ModelSettings, setting
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")

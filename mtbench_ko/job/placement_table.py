@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from mtbench_ko.engine import Node, Replicas
-from mtbench_ko.plan import Plan
+from mtbench_ko.job.plan import Plan
 
 _WAITING = 20  # models that are shown with a row each
 

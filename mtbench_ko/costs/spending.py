@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from math import fsum
 from typing import Any
 
-from mtbench_ko.costs import EXAMPLE, Prices, cost_of
+from mtbench_ko.costs.prices import EXAMPLE, Prices, cost_of
 from mtbench_ko.errors import UsageError
-from mtbench_ko.tally import Role, Tally, Who
+from mtbench_ko.store import Role, Tally, Who
 
 Named = tuple[Role, str]
 Apis = dict[Named, str | None]

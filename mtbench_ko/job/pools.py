@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mtbench_ko.config import RunConfig
+from mtbench_ko.config import EndpointSettings, RunConfig
 from mtbench_ko.engine import (
     BatchEngine,
     Book,
@@ -18,8 +18,7 @@ from mtbench_ko.engine import (
     endpoint_pool,
     vllm_pool,
 )
-from mtbench_ko.judge_settings import EndpointSettings
-from mtbench_ko.plan import Contestant, Panelist
+from mtbench_ko.job.plan import Contestant, Panelist
 
 
 class Pools:

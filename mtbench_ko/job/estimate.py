@@ -10,13 +10,12 @@ from typing import cast
 
 import regex
 
+from mtbench_ko.costs import Named, Spending, TokenCounter, counter_for, dollars
 from mtbench_ko.generate import Conversation, expected_length
+from mtbench_ko.job.plan import Contestant, Panelist
 from mtbench_ko.judge import Judge, Match, Matchmaker
-from mtbench_ko.plan import Contestant, Panelist
 from mtbench_ko.records import Judged, TurnRecord
-from mtbench_ko.spending import Named, Spending, dollars
 from mtbench_ko.store import RunStore
-from mtbench_ko.tokens import TokenCounter, counter_for
 
 PENDING = "\ue000"
 """Stands for an answer that does not exist yet: a private-use character."""

@@ -12,16 +12,14 @@ from statistics import mean
 
 from mtbench_ko.bench import Bench
 from mtbench_ko.config import RunConfig, read_key
-from mtbench_ko.costs import load_prices
+from mtbench_ko.costs import Apis, Spending, apis_of, load_prices
 from mtbench_ko.engine import Sampling, alive_nodes, ray_cluster
 from mtbench_ko.errors import INCOMPLETE, Preempted, Stopped, UsageError, first_error
-from mtbench_ko.estimate import foresee
-from mtbench_ko.foreign import settle_answers, settle_judgments
 from mtbench_ko.generate import Conversation, seed, temperature
-from mtbench_ko.judge import Matchmaker
-from mtbench_ko.pipeline import Counts, Pipeline
-from mtbench_ko.placement_table import placement_table
-from mtbench_ko.plan import (
+from mtbench_ko.job.estimate import foresee
+from mtbench_ko.job.foreign import settle_answers, settle_judgments
+from mtbench_ko.job.placement_table import placement_table
+from mtbench_ko.job.plan import (
     Contestant,
     Plan,
     find_contestants,
@@ -30,15 +28,24 @@ from mtbench_ko.plan import (
     make_matchmaker,
     make_plan,
 )
-from mtbench_ko.pools import Pools
+from mtbench_ko.job.pools import Pools
+from mtbench_ko.job.results import Results
+from mtbench_ko.job.schedule import Schedule
+from mtbench_ko.job.timeline import Timeline
+from mtbench_ko.judge import Matchmaker
+from mtbench_ko.pipeline import Counts, Pipeline
 from mtbench_ko.progress import RunProgress
-from mtbench_ko.results import Results
-from mtbench_ko.schedule import Schedule
 from mtbench_ko.signals import STOPPED, stop_signals
-from mtbench_ko.spending import Apis, Spending, apis_of
-from mtbench_ko.store import BatchBook, Output, RunStore, SavedAnswer, identities, saved_answers, write_atomically
-from mtbench_ko.tally import Tally
-from mtbench_ko.timeline import Timeline
+from mtbench_ko.store import (
+    BatchBook,
+    Output,
+    RunStore,
+    SavedAnswer,
+    Tally,
+    identities,
+    saved_answers,
+    write_atomically,
+)
 
 log = logging.getLogger(__name__)
 

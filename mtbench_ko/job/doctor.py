@@ -13,7 +13,7 @@ from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Completion, EndpointSpec, Node, Replicas, Sampling, Weights, ask_once, render_template
 from mtbench_ko.engine.survey import Survey, survey
 from mtbench_ko.errors import MtBenchError
-from mtbench_ko.plan import Panelist, Plan, find_contestants, find_panel, make_plan
+from mtbench_ko.job.plan import Panelist, Plan, find_contestants, find_panel, make_plan
 from mtbench_ko.store import find_place, probe_output, spool_folder
 
 _GIB = 1 << 30
