@@ -13,34 +13,63 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from simulated import temporary_store
 
-from mtbench_ko.engine import Messages, Replicas, Sampling, VllmSpec, ray_cluster, resolve_weights, vllm_pool
+from mtbench_ko.engine import (
+    Completion,
+    Messages,
+    Replicas,
+    Sampling,
+    VllmSpec,
+    ray_cluster,
+    resolve_weights,
+    vllm_pool,
+)
 from mtbench_ko.engine.cluster import worker_env
-from mtbench_ko.engine.vllm_arguments import engine_arguments
+from mtbench_ko.engine.vllm_arguments import cpu_dtype, engine_arguments
 from mtbench_ko.generate import Conversation, Subject
 from mtbench_ko.lines import Question
 from mtbench_ko.pipeline import Pipeline
 from mtbench_ko.progress import RunProgress
 
 ENGINE = {"max_model_len": 4096, "max_num_seqs": 128}
-PENALTY = 1.2  # greedy, so that every arm writes the same; without the penalty the model loops
+GREEDY = Sampling(temperature=0.0, max_tokens=1)  # so that every arm writes the same
 CORES = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A question of two turns, and how many tokens each answer may have."""
+    """A question of two turns, and how many tokens each of its answers may have."""
 
     turns: list[str]
-    max_tokens: int
+    max_tokens: list[int]
 
     @property
-    def sampling(self) -> Sampling:
-        return Sampling(temperature=0.0, max_tokens=self.max_tokens, repetition_penalty=PENALTY)
+    def limits(self) -> list[tuple[str, int]]:
+        return list(zip(self.turns, self.max_tokens, strict=True))
+
+
+class Limited:
+    """An engine whose replies may be as long as `limits` says of the question; `generate` has one limit for all."""
+
+    def __init__(self, engine: Any, limits: dict[str, int]) -> None:
+        self._engine, self._limits = engine, limits
+
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator["Limited"]:
+        async with self._engine.conversation() as talk:
+            yield Limited(talk, self._limits)
+
+    async def complete(self, messages: Messages, sampling: Sampling, schema: None = None) -> Completion:
+        sampling = replace(sampling, max_tokens=self._limits[messages[-1]["content"]])
+        completion: Completion = await self._engine.complete(messages, sampling, schema)
+        return completion
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
 
 class Arm(Protocol):
@@ -69,14 +98,15 @@ class Ours:
     async def hold(self, chats: list[Chat], way: str) -> int:
         subject = Subject("m", "weights", None, None)
         talks = [
-            Conversation("b", Question(question_id=n, category="writing", turns=chat.turns), 0, subject, chat.sampling)
+            Conversation("b", Question(question_id=n, category="writing", turns=chat.turns), 0, subject, GREEDY)
             for n, chat in enumerate(chats)
         ]
+        engine = Limited(self._pool, {turn: limit for chat in chats for turn, limit in chat.limits})
         progress = RunProgress(2 * len(chats), 0)
         with temporary_store() as store:
             async with asyncio.TaskGroup() as group:
                 pipeline = Pipeline(store, (), progress, group)
-                await pipeline.answer(talks, self._pool)
+                await pipeline.answer(talks, engine)
         if pipeline.counts.answered != 2 * len(chats):
             raise RuntimeError(f"answers are missing: {pipeline.counts}")
         return progress.tokens
@@ -123,8 +153,7 @@ class Direct:
         ids = self._tokenizer.encode(prompt, add_special_tokens=False)
         parameters = SamplingParams(
             temperature=0.0,
-            repetition_penalty=PENALTY,
-            max_tokens=chat.max_tokens,
+            max_tokens=chat.max_tokens[turn],
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         self._requests += 1
@@ -148,7 +177,7 @@ class Transformers:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         yield cls(
-            AutoModelForCausalLM.from_pretrained(model, dtype="auto").eval(), AutoTokenizer.from_pretrained(model)
+            AutoModelForCausalLM.from_pretrained(model, dtype=cpu_dtype()).eval(), AutoTokenizer.from_pretrained(model)
         )
 
     async def hold(self, chats: list[Chat], way: str) -> int:
@@ -157,15 +186,13 @@ class Transformers:
         tokens = 0
         for chat in chats:
             history: Messages = []
-            for question in chat.turns:
+            for question, limit in chat.limits:
                 history.append({"role": "user", "content": question})
                 inputs = self._tokenizer.apply_chat_template(
                     history, add_generation_prompt=True, return_tensors="pt", return_dict=True
                 )
                 with torch.inference_mode():
-                    output = self._model.generate(
-                        **inputs, do_sample=False, repetition_penalty=PENALTY, max_new_tokens=chat.max_tokens
-                    )
+                    output = self._model.generate(**inputs, do_sample=False, max_new_tokens=limit)
                 reply = output[0, inputs["input_ids"].shape[1] :]
                 history.append(
                     {"role": "assistant", "content": self._tokenizer.decode(reply, skip_special_tokens=True)}
@@ -185,7 +212,7 @@ def _spec(model: str) -> VllmSpec:
 async def serve(name: str, model: str) -> None:
     """Load, then hold chats as lines on stdin say."""
     async with ARMS[name].loaded(model) as arm:
-        await arm.hold([Chat(["안녕하세요?", "고맙습니다."], 8)], "flow")  # what a first step compiles
+        await arm.hold([Chat(["안녕하세요?", "고맙습니다."], [8, 8])], "flow")  # what a first step compiles
         _say({"ready": True})
         while line := await asyncio.to_thread(sys.stdin.readline):
             order = json.loads(line)

@@ -70,7 +70,7 @@ def engine_arguments(spec: VllmSpec) -> dict[str, Any]:
     if spec.lora_path:
         arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _lora_rank(spec.lora_path)}
     if current_platform.is_cpu():
-        arguments |= CPU_DEFAULTS | {"dtype": _cpu_dtype()}
+        arguments |= CPU_DEFAULTS | {"dtype": cpu_dtype()}
     arguments |= spec.engine_args
     if spec.max_gpu_memory and not current_platform.is_cpu():
         total = current_platform.get_device_total_memory()
@@ -104,8 +104,11 @@ def _lora_rank(folder: str) -> int:
     return next((size for size in (8, 16, 32, 64, 128, 256, 320) if size >= rank), 512)
 
 
-def _cpu_dtype() -> str:
-    """The model's own dtype where the CPU computes in bfloat16, else float32: emulation is several times slower."""
+def cpu_dtype() -> str:
+    """The model's own dtype where the CPU computes in bfloat16, else float32: emulation is several times slower.
+
+    On an AMD EPYC without such instructions, a step of 24 sequences of Gemma 3 270M took 1177 ms against 264 ms.
+    """
     import torch
 
     capabilities = torch.cpu.get_capabilities()
