@@ -17,7 +17,7 @@ OUTPUT ?= outputs/demo
 FIRST_N ?= 16
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages demo test soak lint lock helm
+.PHONY: help install system-packages demo test soak bench lint lock helm
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,11 @@ helm: install  ## two releases of helm for the tests of the chart, in .cache/hel
 test: install lint helm  ## every guarantee once
 	$(BIN)/pytest -m "not soak"
 
-soak: install helm  ## the long counts
-	$(BIN)/pytest -m soak
+soak: install helm  ## the long counts, with their reports
+	$(BIN)/pytest -m soak -rP
+
+bench: $(DEMO_MODEL)/config.json  ## all benchmarks and benchmarks/README.md, quick ones (FULL=1: hours); BENCH="resume stats" chooses
+	$(BIN)/python benchmarks/bench.py --model $(DEMO_MODEL) $(if $(FULL),,--quick) $(BENCH)
 
 lint: install
 	$(BIN)/ruff check .

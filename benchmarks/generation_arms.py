@@ -63,7 +63,7 @@ class Limited:
         async with self._engine.conversation() as talk:
             yield Limited(talk, self._limits)
 
-    async def complete(self, messages: Messages, sampling: Sampling, schema: None = None) -> Completion:
+    async def complete(self, messages: Messages, sampling: Sampling, schema: Any = None) -> Completion:
         sampling = replace(sampling, max_tokens=self._limits[messages[-1]["content"]])
         completion: Completion = await self._engine.complete(messages, sampling, schema)
         return completion
@@ -201,7 +201,7 @@ class Transformers:
         return tokens
 
 
-ARMS = {"ours": Ours, "direct": Direct, "transformers": Transformers}
+ARMS: dict[str, Any] = {"ours": Ours, "direct": Direct, "transformers": Transformers}
 
 
 def _spec(model: str) -> VllmSpec:

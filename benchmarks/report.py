@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,51 @@ def machine(*packages: str) -> dict[str, Any]:
     }
 
 
-def ratios_table(report: dict[str, Any]) -> Table:
-    """The "ratios" of a report with their "bars" and "verdicts"."""
-    table = Table("ratio", "value", "bar", "verdict")
-    for name, value in report["ratios"].items():
-        table.add_row(name, f"{value:.3f}", report["bars"].get(name, ""), report["verdicts"].get(name, ""))
+def assess(
+    ratios: Mapping[str, float],
+    bars: Mapping[str, str],
+    about: Mapping[str, Any],
+    noise: Mapping[str, float] | None = None,
+    **raw: Any,
+) -> dict[str, Any]:
+    """A benchmark's report: its ratios, whether their bars hold, and what else was measured.
+
+    `about` is the machine. `noise` says, of ratios that were measured with a control, by how much chance moves them: a
+    bar that is met or missed by less is "not resolvable here".
+    """
+    noise = noise or {}
+    held = {name: holds(ratios[name], bar) for name, bar in bars.items()}
+    verdicts = {
+        name: "not resolvable here"
+        if abs(ratios[name] - float(bar[2:])) < noise.get(name, 0.0)
+        else ("passed" if held[name] else "MISSED")
+        for name, bar in bars.items()
+    }
+    return {
+        "ratios": ratios, "bars": bars, "noise": noise, "ok": all(held.values()), "verdicts": verdicts,
+        "machine": about, **raw,
+    }  # fmt: skip
+
+
+def ratios_table(report: dict[str, Any], title: str | None = None) -> Table:
+    """The "ratios" of a report with their "noise", "bars" and "verdicts"."""
+    table = Table("ratio", "value", "noise", "bar", "verdict", title=title)
+    for row in ratio_rows(report):
+        table.add_row(*row)
     return table
+
+
+def ratio_rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
+    """Name, value, noise, bar and verdict of every ratio, as text."""
+    for name, value in report["ratios"].items():
+        noise = report["noise"].get(name)
+        yield (
+            name,
+            f"{value:.3f}",
+            "" if noise is None else f"± {noise:.3f}",
+            report["bars"].get(name, ""),
+            report["verdicts"].get(name, ""),
+        )
 
 
 def hand_in(report: dict[str, Any], file: Path | None) -> int:

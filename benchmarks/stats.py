@@ -16,10 +16,8 @@ The ratios:
 
 - seconds_1000_models: of ours, wall clock; cpu_seconds_1000_models: what it worked, which other load does not raise;
 - seconds_plain_mean, times_plain_mean: of the plain mean, and ours to it;
-- control_spread: the range of the measurements of ours, of which every round makes one more: the noise of this machine.
-  A bar that is met or missed by less is "not resolvable here".
-
-Medians over rounds, arms in turn. `--quick` is one round and has no control.
+Medians over rounds, arms in turn. The noise is the range of the measurements of ours, of which every round makes one
+more. `--quick` is one round and has none.
 """
 
 import argparse
@@ -32,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from report import hand_in, holds, machine, ratios_table
+from report import assess, hand_in, machine, ratios_table
 from rich.console import Console
 
 from mtbench_ko.stats import score_models
@@ -86,25 +84,10 @@ def summarize(measured: dict[str, list[float]], about: dict[str, Any]) -> dict[s
         "seconds_plain_mean": median(measured["plain"]),
         "times_plain_mean": median(measured["ours"]) / median(measured["plain"]),
     }
-    noise = None
+    noise = {}
     if len(measured["ours"]) > 1:
-        noise = found["control_spread"] = max(measured["ours"]) - min(measured["ours"])
-    return {
-        "ratios": found,
-        "bars": BARS,
-        "ok": all(holds(found[name], bar) for name, bar in BARS.items()),
-        "verdicts": {name: verdict(found[name], bar, noise) for name, bar in BARS.items()},
-        "machine": about,
-        "rounds": measured,
-    }
-
-
-def verdict(value: float, bar: str, noise: float | None) -> str:
-    """What to say of a bar; `noise` is None where nothing was measured twice."""
-    word = "passed" if holds(value, bar) else "MISSED"
-    if noise is None:
-        return f"{word} (one round, no control)"
-    return "not resolvable here" if abs(value - float(bar[2:])) < noise else word
+        noise = {"seconds_1000_models": max(measured["ours"]) - min(measured["ours"])}
+    return assess(found, BARS, about, noise, rounds=measured)
 
 
 def main() -> int:

@@ -182,11 +182,10 @@ class Pipeline:
         async with engine.conversation() as talk:
             begun.set()
             texts = [turn.text for turn in conversation.saved_turns(self._store)]
-            async for turn in converse(conversation, talk, self._store, self.may_go_on):
+            async for turn in converse(conversation, texts, talk, self._store, self.may_go_on):
                 if isinstance(turn, FailureRecord):
                     self._miss("failed", turn.reason)
                     continue
-                texts.append(turn.text)
                 self._show_money()
                 self.counts.answered += 1
                 self._progress.answered(turn.usage.get("completion_tokens", 0))

@@ -46,17 +46,23 @@ class Nodes:
         self._nodes[node.node_id] = node, gpus
         self._cluster.wait_for_nodes()
 
-    def with_engines(self) -> list[RealNode]:
-        """Nodes on which engines run, the one that has computed most first."""
+    def actors(self, kind: str) -> list[tuple[str, int]]:
+        """Node and pid of the actors of this class that are there."""
         from ray._private.state import actors
 
+        return [
+            (actor["Address"]["NodeID"], actor["Pid"])
+            for actor in actors().values()
+            if actor["State"] == "ALIVE" and actor["ActorClassName"] == kind
+        ]
+
+    def with_engines(self) -> list[RealNode]:
+        """Nodes on which engines run, the one that has computed most first."""
         found: list[tuple[float, RealNode]] = []
-        for actor in actors().values():
-            node = actor["Address"]["NodeID"]
-            if actor["State"] == "ALIVE" and actor["ActorClassName"] == "VllmReplica" and node in self._nodes:
-                with suppress(psutil.NoSuchProcess, StopIteration):  # it ends, or has no engine yet
-                    core = core_of(actor["Pid"])
-                    found.append((core.cpu_times().user, RealNode(node, self._nodes[node][1], core)))
+        for node, pid in self.actors("VllmReplica"):
+            with suppress(psutil.NoSuchProcess, StopIteration, KeyError):  # it ends, or has no engine yet
+                core = core_of(pid)
+                found.append((core.cpu_times().user, RealNode(node, self._nodes[node][1], core)))
         return [node for _, node in sorted(found, key=lambda one: -one[0])]
 
     def kill(self, node: RealNode) -> RealNode:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from mtbench_ko.engine import Completer, CompletionFailed, Failure, Messages, Sampling
@@ -36,7 +37,7 @@ class Conversation:
     subject: Subject
     sampling: Sampling
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What the answers depend on; a stored answer with another key is not an answer to this.
 
@@ -102,20 +103,24 @@ class Conversation:
 
 
 async def converse(
-    conversation: Conversation, engine: Completer, store: RunStore, may_go_on: Callable[[], bool]
+    conversation: Conversation,
+    texts: list[str],
+    engine: Completer,
+    store: RunStore,
+    may_go_on: Callable[[], bool],
 ) -> AsyncIterator[TurnRecord | FailureRecord]:
-    """Send the turns that are not saved yet; store and yield each. A failed turn ends the conversation.
+    """Send the turns that are not in `texts` yet; store, add and yield each. A failed turn ends the conversation.
 
     `may_go_on` is asked before a turn is sent.
     """
-    texts = [turn.text for turn in conversation.saved_turns(store)]
     while len(texts) < len(conversation.question.turns) and may_go_on():
         record = await _next_turn(conversation, texts, engine)
         store.append(record)
+        if isinstance(record, TurnRecord):
+            texts.append(record.text)
         yield record
         if isinstance(record, FailureRecord):
             return
-        texts.append(record.text)
 
 
 async def _next_turn(conversation: Conversation, answers: list[str], engine: Completer) -> TurnRecord | FailureRecord:
