@@ -138,11 +138,11 @@ def sequential(model: Path, quick: bool) -> float:
         return transformers.measure("one by one", chats(SEQUENTIAL_CHATS, SIZES[quick].tokens, "t"))
 
 
-def rounds(model: Path, quick: bool) -> Iterator[dict[str, float]]:
+def rounds(model: Path, quick: bool, count: int | None) -> Iterator[dict[str, float]]:
     """Tokens a second of each vLLM arm, round by round."""
     size = SIZES[quick]
     with arms(model, "ours", "direct") as (ours, direct):
-        for number in range(size.rounds):
+        for number in range(count or size.rounds):
             order = [("ours", "flow"), ("direct", "flow"), ("direct", "again" if number % 2 and not quick else "waves")]
             speeds: dict[str, float] = {}
             for place, (name, way) in enumerate(order[:: -1 if number % 2 else 1]):
@@ -185,6 +185,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="made by demo/gemma.py")
     parser.add_argument("--quick", action="store_true", help="two rounds of 24 chats: at most 8 minutes")
+    parser.add_argument("--rounds", type=int, help="default: 5, with --quick 2")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     console, about = Console(), machine(*PACKAGES)
@@ -192,7 +193,7 @@ def main() -> int:
     one_by_one = sequential(arguments.model, arguments.quick)
     console.print(f"{time.monotonic() - began:5.0f} s  transformers {one_by_one:.1f} tokens/s")
     measured = []
-    for speeds in rounds(arguments.model, arguments.quick):
+    for speeds in rounds(arguments.model, arguments.quick, arguments.rounds):
         measured.append(speeds)
         words = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
         console.print(f"{time.monotonic() - began:5.0f} s  round {len(measured)}: {words} tokens/s")

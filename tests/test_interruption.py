@@ -1,4 +1,4 @@
-"""Killed, told to stop, or refused: a run on its own Ray cluster saves what is finished and goes on from there."""
+"""Killed, told to stop, or refused: a run saves what is finished and goes on from there, on any Ray cluster."""
 
 import signal
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import Program, kill
 from fake_openai import FakeOpenAI, Fault, text_reply
 from run_checks import BENCH, arguments, check_run, judgments, read_jsonl
@@ -29,6 +30,7 @@ def test_killed_at_any_moment_it_goes_on(
     assert check_run(tmp_path / "outputs", BENCH, questions=16) == {"turns": 32, "scored": 32}
 
 
+@pytest.mark.usefixtures("shared_ray")
 def test_signal_saves_what_is_in_flight_and_exits_75(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
@@ -110,6 +112,7 @@ def test_wrong_key_stops_the_run_with_everything_saved_and_the_key_nowhere(
     assert program("run", *arguments(model_endpoint, judge_endpoint)).returncode == 0
 
 
+@pytest.mark.usefixtures("shared_ray")
 def test_changed_setting_then_killed_leaves_no_score_of_replaced_answers(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
 ) -> None:
