@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
+from weakref import WeakValueDictionary
 
 from mtbench_ko.costs import Spending
 from mtbench_ko.engine import Engine, Failure
@@ -69,7 +70,7 @@ class Pipeline:
         self._judge_there: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._judging: set[asyncio.Task[None]] = set()
         self._reported: dict[str, set[str]] = {}  # the names that a judge's replies bear, by judge
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._answering = 0
         self._began = time.time()
         self.stopping = False

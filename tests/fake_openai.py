@@ -72,6 +72,7 @@ class FakeOpenAI:
         if fault == "reset":
             assert request.transport is not None
             request.transport.abort()
+            return web.Response()
         if fault == "truncated":
             part = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "100000"})
             await part.prepare(request)

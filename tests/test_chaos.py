@@ -46,6 +46,7 @@ def test_everything_is_killed_many_times_and_the_results_are_those_of_an_undistu
     def command(judge: FakeOpenAI, output: object) -> list[object]:
         return [
             "run", "--bench-name", BENCH, "--first-n", QUESTIONS, "--num-choices", CHOICES, "--max-new-token", 192,
+            "--force-temperature", 0.7,
             "--model-path", tiny_models[0], *(f"--engine-arg={name}={value}" for name, value in SMALL.items()),
             "--judge-model", "judge", "--judge-api-base", judge.url, "--output", output, "--flush-seconds", 1,
         ]  # fmt: skip

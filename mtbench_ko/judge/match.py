@@ -45,9 +45,14 @@ class Match(ABC):
     turn: int
     judge: Judge
     prompt: JudgePrompt
-    messages: Messages
+    slots: Mapping[str, str]
     references: References
     repeat: int = 0
+
+    @property
+    def messages(self) -> Messages:
+        """What the judge is sent. Built anew whenever it is asked for: many matches may wait, and prompts are long."""
+        return self.prompt.messages(self.slots)
 
     @cached_property
     def key(self) -> str:
@@ -138,7 +143,7 @@ def put_question(
         "turn": turn,
         "judge": judge,
         "prompt": prompt,
-        "messages": prompt.messages({**slots, **shown}),
+        "slots": {**slots, **shown},
         "references": References(source=bench.reference_source, sha256=sha256_json(texts[:turn]) if texts else None),
     }
 
@@ -151,10 +156,10 @@ async def grade(
     A reply without a verdict is `unscored`, no reply a failure; neither is a score. Every attempt is the same call:
     what differs is the judge's chance. `may_go_on` is asked before another attempt; None if it may not.
     """
-    format = FORMATS[match.prompt.output_format]
+    format, messages = FORMATS[match.prompt.output_format], match.messages
     for attempt in range(1, match.judge.attempts + 1):
         try:
-            reply = await engine.complete(match.messages, match.judge.sampling, format.schema)
+            reply = await engine.complete(messages, match.judge.sampling, format.schema)
         except CompletionFailed as error:
             return FailureRecord(
                 **match.about(),
@@ -182,7 +187,7 @@ async def grade(
     return match.record(
         verdict,
         outcome="unscored" if reason else "scored",
-        user_prompt=match.messages[-1]["content"],
+        user_prompt=messages[-1]["content"],
         attempts=attempt,
         sampling=reply.sampling,
         **said,
