@@ -67,7 +67,9 @@ def test_settings_in_yaml_are_those_of_the_program(page: Path, tmp_path: Path) -
         if language != "yaml":
             continue
         values: dict[str, Any] = yaml.safe_load(block)
-        settings = values.get("config", {}) if page.name == "kubernetes.md" else values
+        settings = (
+            values.get("config", {}) if {"config", "image"} & values.keys() else values
+        )  # of the chart, or a run's
         file = tmp_path / "settings.yaml"
         file.write_text(yaml.safe_dump(settings), encoding="utf-8")
         load_config({}, str(file))
@@ -82,8 +84,15 @@ def test_reference_of_settings_is_made_of_the_code() -> None:
     assert module.FILE.read_text(encoding="utf-8") == module.configuration(), "run: python docs/make_configuration.py"
 
 
+def anchors(page: Path) -> set[str]:
+    """The fragments that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(page.parent / target), f"{page.name}: {target}#{anchor}"
