@@ -21,20 +21,19 @@ _CONFIGURED = ("run", "generate", "judge", "doctor")
 
 
 def commands(page: Path) -> list[str]:
-    """The lines for a shell in code blocks and table cells that start the program, itself or in a Slurm job."""
+    """The lines for a shell in code blocks and table cells that start the program: itself, in a job, in a container."""
     text = page.read_text(encoding="utf-8")
     lines = [line for _, block in _BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"\| `(mtbench-ko [^`]+)`", text)
-    return [
-        line.partition(" #")[0].strip() for line in lines if re.match(r"\s*(mtbench-ko|sbatch|slurm/array\.sh) ", line)
-    ]
+    starts = re.compile(r"\s*(mtbench-ko|sbatch|slurm/array\.sh|docker run) ")
+    return [line.partition(" #")[0].strip() for line in lines if starts.match(line)]
 
 
 def arguments(line: str) -> list[str]:
     """What a command line passes to the program."""
     words = [word for word in shlex.split(line) if word != "…"]
-    if words[0] == "mtbench-ko":
-        return words[1:]
+    if words[0] in ("mtbench-ko", "docker"):
+        return words[words.index("mtbench-ko") + 1 :]
     if words[0] == "slurm/array.sh":
         return ["run", *words[words.index("--") + 1 :]]
     script = next(number for number, word in enumerate(words) if word.endswith(".sh"))
