@@ -11,6 +11,7 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,8 @@ from test_docs import PAGES, REPOSITORY, arguments, commands
 from mtbench_ko import records
 from mtbench_ko.cli import cli
 from mtbench_ko.engine import alive_nodes
+from mtbench_ko.report import Scoreboard
+from mtbench_ko.stats import Difference, LanguageSummary, ModelScores, PairScores
 
 SUBSTITUTES = {
     "http://127.0.0.1:8000/v1": "the fake endpoint",
@@ -180,6 +183,13 @@ def test_every_field_of_the_journal_is_explained() -> None:
     assert len(shapes) > 5
     for shape in shapes:
         assert shape.model_fields.keys() <= words, shape.__name__
+
+
+def test_every_field_of_the_json_of_scores_is_explained() -> None:
+    page = (REPOSITORY / "docs" / "scores.md").read_text(encoding="utf-8")
+    words = {*re.findall(r"\w+", page[page.index("## JSON") :])}
+    for shape in (Scoreboard, ModelScores, PairScores, Difference, LanguageSummary):
+        assert {each.name for each in fields(shape)} <= words, shape.__name__
 
 
 def test_picture_of_the_report_is_small_and_can_be_made_again(tmp_path: Path) -> None:
