@@ -21,20 +21,19 @@ _CONFIGURED = ("run", "generate", "judge", "doctor")
 
 
 def commands(page: Path) -> list[str]:
-    """The lines for a shell in code blocks and table cells that start the program, itself or in a Slurm job."""
+    """The lines for a shell in code blocks and table cells that start the program: itself, in a job, in a container."""
     text = page.read_text(encoding="utf-8")
     lines = [line for _, block in _BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"\| `(mtbench-ko [^`]+)`", text)
-    return [
-        line.partition(" #")[0].strip() for line in lines if re.match(r"\s*(mtbench-ko|sbatch|slurm/array\.sh) ", line)
-    ]
+    starts = re.compile(r"\s*(mtbench-ko|sbatch|slurm/array\.sh|docker run) ")
+    return [line.partition(" #")[0].strip() for line in lines if starts.match(line)]
 
 
 def arguments(line: str) -> list[str]:
     """What a command line passes to the program."""
     words = [word for word in shlex.split(line) if word != "…"]
-    if words[0] == "mtbench-ko":
-        return words[1:]
+    if words[0] in ("mtbench-ko", "docker"):
+        return words[words.index("mtbench-ko") + 1 :]
     if words[0] == "slurm/array.sh":
         return ["run", *words[words.index("--") + 1 :]]
     script = next(number for number, word in enumerate(words) if word.endswith(".sh"))
@@ -67,7 +66,9 @@ def test_settings_in_yaml_are_those_of_the_program(page: Path, tmp_path: Path) -
         if language != "yaml":
             continue
         values: dict[str, Any] = yaml.safe_load(block)
-        settings = values.get("config", {}) if page.name == "kubernetes.md" else values
+        settings = (
+            values.get("config", {}) if {"config", "image"} & values.keys() else values
+        )  # of the chart, or a run's
         file = tmp_path / "settings.yaml"
         file.write_text(yaml.safe_dump(settings), encoding="utf-8")
         load_config({}, str(file))
@@ -82,8 +83,15 @@ def test_reference_of_settings_is_made_of_the_code() -> None:
     assert module.FILE.read_text(encoding="utf-8") == module.configuration(), "run: python docs/make_configuration.py"
 
 
+def anchors(page: Path) -> set[str]:
+    """The fragments that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(page.parent / target), f"{page.name}: {target}#{anchor}"
