@@ -32,6 +32,7 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
     os.environ.update(QUIET_ENV)
     os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine on CPU behind everything else
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a late call would start a cluster of its own, dashboard and all
     logging.getLogger("ray").setLevel(logging.ERROR)
     if not address:  # Ray's name for "bind to loopback only": nobody else has business in a cluster of ours
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
