@@ -3,19 +3,16 @@
 import asyncio
 import json
 import os
-import subprocess
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from canaries import CANARY, EVERYWHERE, LOUD, UNREACHED, nowhere, written
 from click.testing import CliRunner
-from conftest import ON_LOOPBACK, Program, ray_environment
+from conftest import Program
 from fake_openai import FakeOpenAI, Fault
 from report_outputs import BENCH as REPORT_BENCH
 from report_outputs import JUDGE, MODEL, write_answers, write_bench, write_lines
-from run_checks import BENCH, arguments
+from run_checks import BENCH
 from s3_server import SECRET, S3Server
 
 from mtbench_ko.cli import cli, secrets
@@ -26,49 +23,7 @@ from mtbench_ko.engine.base import Failure
 from mtbench_ko.job.doctor import examine_settings
 from mtbench_ko.store import judgment_path
 
-CANARY = "sk-canary-9d41c7e05b"
 VOTES = Path(__file__).parent / "votes"
-EVERYWHERE = dict.fromkeys(
-    (
-        "OPENAI_API_KEY", "MTBENCH_KO_JUDGE_API_KEY", "MTBENCH_KO_OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HF_TOKEN",
-        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    ),
-    CANARY,
-)  # fmt: skip
-LOUD = {"OPENAI_LOG": "debug", "PYTHONASYNCIODEBUG": "1"}
-"""What makes the program's libraries tell most."""
-UNREACHED = f"http://user:{CANARY}@127.0.0.1:9"
-
-
-def nowhere(folder: Path, *results: subprocess.CompletedProcess[str]) -> None:
-    """The canary was neither said nor written."""
-    assert CANARY not in "".join(result.stdout + result.stderr for result in results)
-    assert written(folder.rglob("*")) == []
-
-
-def below(folders: Iterable[Path]) -> Iterator[Path]:
-    """All files in `folders`, which others write and remove meanwhile."""
-    for folder in folders:
-        for place, _, names in os.walk(folder):
-            yield from (Path(place) / name for name in names)
-
-
-def command_lines() -> Iterator[bytes]:
-    """Of all processes."""
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            yield entry.read_bytes()
-
-
-def written(paths: Iterable[Path]) -> list[Path]:
-    found = []
-    for path in paths:
-        try:
-            if path.is_file() and CANARY.encode() in path.read_bytes():
-                found.append(path)
-        except OSError:  # of another user, or gone meanwhile
-            continue
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -247,58 +202,3 @@ def test_doctor_repeats_no_key(model_endpoint: FakeOpenAI, tmp_path: Path, base:
     findings = [str(finding) for finding in examine_settings(config)]
     assert [finding.split()[0] for finding in findings] == ["ok", "failed", "failed", "ok", "ok"]
     assert CANARY not in "".join(findings)
-
-
-def test_wrong_key_stops_the_run_with_everything_saved_and_the_key_nowhere(
-    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
-) -> None:
-    judge_endpoint.faults = [(401, f"Incorrect API key provided: {CANARY}")] * 100
-    base = model_endpoint.url.replace("://", f"://user:{CANARY}@")
-    program.env |= LOUD | {name: CANARY for name in EVERYWHERE if not name.startswith("MTBENCH")}
-    command = ["run", *arguments(model_endpoint, judge_endpoint)]
-    process = program.start(*command, "--openai-api-base", base, "--judge-api-key", CANARY)
-    titles, logged = set(), []
-    try:
-        while process.poll() is None:
-            titles |= set(command_lines())
-            logged += written(below(Path("/tmp").glob("mtb-*")))  # Ray's session, which goes with the run
-            time.sleep(0.5)
-    finally:
-        process.terminate()  # in good order, should the test have failed: its Ray ends with it
-        process.wait()
-    assert process.returncode == 4, program.log()
-    assert "wrong_key" in program.log()
-    assert judge_endpoint.requests[0]["authorization"] == f"Bearer {CANARY}"
-    assert (written(tmp_path.rglob("*")), logged) == ([], [])
-    shown = [title for title in titles if CANARY.encode() in title]
-    assert len(shown) <= 1  # only the process that the user started, until it started itself anew
-    judge_endpoint.faults.clear()
-    assert program(*command).returncode == 0
-
-
-LIST_JOBS = "import ray; ray.init(address={!r}); from ray._private.state import jobs; print(jobs())"
-
-
-def test_key_is_nowhere_on_a_cluster_after_each_command(
-    program: Program, shared_cluster: str, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path
-) -> None:
-    program.env |= ON_LOOPBACK | LOUD | {"RAY_ADDRESS": shared_cluster}
-    program.env |= {name: CANARY for name in EVERYWHERE if not name.startswith("MTBENCH")}
-    run = [*arguments(model_endpoint, judge_endpoint)[:7], 2, "--openai-api-key", "env:HF_TOKEN"]
-    judge = [*run[:2], "--judge-model", "judge", "--judge-api-base", f"{judge_endpoint.url}?key={CANARY}"]
-    results = [
-        program("generate", *run),
-        program("judge", *judge, "--judge-api-key", CANARY),
-        program("doctor", *run, *judge[2:], "--judge-api-key", CANARY),
-    ]
-    assert [result.returncode for result in results] == [0, 0, 0], [result.stderr for result in results]
-    assert {request["path"] for request in judge_endpoint.requests} == {f"/v1/chat/completions?key={CANARY}"}
-    script = LIST_JOBS.format(shared_cluster)
-    results.append(
-        subprocess.run(
-            [program.command()[0], "-c", script], env=ray_environment(), text=True, capture_output=True, check=True
-        )
-    )
-    assert "mtbench_ko" in results[-1].stdout  # the drivers' command lines, as Ray keeps them
-    nowhere(tmp_path, *results)
-    assert written(below(Path("/tmp").glob("ray-*"))) == []
