@@ -62,6 +62,7 @@ test: install lint helm  ## every guarantee once
 
 soak: install helm  ## the long counts
 	$(BIN)/pytest -m soak
+	$(BIN)/pytest --hypothesis-profile soak tests/test_hostile_input.py tests/test_hostile_files.py
 
 lint: install
 	$(BIN)/ruff check .

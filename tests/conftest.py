@@ -14,11 +14,15 @@ from pathlib import Path
 
 import pytest
 from fake_openai import FakeOpenAI, judge_reply, serve
+from hypothesis import HealthCheck, settings
 from s3_server import WEED, S3Server
 from slurm_cluster import Cluster, Submitter, slurm_cluster
 
 from mtbench_ko.engine import Node, ray_cluster
 
+settings.register_profile("quick", deadline=None)  # a busy machine is no fault of the program's
+settings.register_profile("soak", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quick")
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MTBENCH_KO_UPSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
 
