@@ -86,7 +86,7 @@ def _json(text: str, path: Path, line: int) -> Any:
 def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows, without the conversations."""
     script = Path(__file__).with_name("parquet_script.py")
-    command = [sys.executable, "-P", script, path, *Vote.model_fields]
+    command = [sys.executable, "-P", str(script), str(path), *Vote.model_fields]
     result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     try:
         if result.returncode:  # a broken file raises whatever its bytes lead to, or crashes
