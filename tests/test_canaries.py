@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,17 @@ def test_key_typed_on_the_command_line_moves_to_the_environment(
     assert argv == ["-m", "mtbench_ko", "run", "--model", "m", *moved, "--first-n", "1"]
     assert os.environ[f"MTBENCH_KO_{setting.upper()}"] == value
     assert secrets.os is os
+
+
+@pytest.mark.parametrize(
+    "argument", [f"--judge-api-base=http://u:{CANARY}@h/v1", f"http://h/v1?key={CANARY}", f"--judge-api-key={CANARY}"]
+)
+def test_slurm_job_refuses_a_key_in_its_arguments(argument: str) -> None:
+    script = Path(__file__).parents[1] / "slurm" / "eval.sh"
+    environment = os.environ | {"SLURM_JOB_ID": "1"}
+    result = subprocess.run(["bash", script, "run", argument], env=environment, text=True, capture_output=True)
+    assert (result.returncode, "scontrol show job" in result.stderr) == (2, True), result.stderr
+    assert CANARY not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("fault", [
