@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from batch_driver import ask
 from canaries import CANARY, EVERYWHERE, LOUD, UNREACHED, nowhere, written
 from click.testing import CliRunner
 from conftest import Program
+from fake_batches import FakeBatches, error
 from fake_openai import FakeOpenAI, Fault
 from report_outputs import BENCH as REPORT_BENCH
 from report_outputs import JUDGE, MODEL, write_answers, write_bench, write_lines
@@ -19,8 +21,9 @@ from s3_server import SECRET, S3Server
 from mtbench_ko.cli import cli, secrets
 from mtbench_ko.cli.secrets import hide_literal_keys
 from mtbench_ko.config import RunConfig
-from mtbench_ko.engine import Completion, EndpointSpec, Sampling, ask_once
+from mtbench_ko.engine import Completion, CompletionFailed, EndpointSpec, Sampling, ask_once
 from mtbench_ko.engine.base import Failure
+from mtbench_ko.errors import Stopped
 from mtbench_ko.job.doctor import examine_settings
 from mtbench_ko.store import judgment_path
 
@@ -190,6 +193,25 @@ def test_endpoint_that_sends_the_key_back_is_quoted_without_it(
     assert "***" in reply.detail
     assert not any(CANARY[:n] in reply.detail for n in (len(CANARY), 12))  # nor a piece of it, where it is cut
     assert CANARY not in repr(spec)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_batch_whose_lines_send_the_key_back_is_quoted_without_it(
+    tmp_path: Path, api: FakeBatches, status: int
+) -> None:
+    api.key, api.reply = CANARY, lambda body, number: error(status, f"Incorrect API key provided: {CANARY}")
+    (failed,) = ask(tmp_path, api, "가")
+    assert isinstance(failed, CompletionFailed | Stopped)
+    assert ("***" in str(failed), CANARY in str(failed)) == (True, False)
+    assert written(tmp_path.rglob("*")) == []
+
+
+def test_batch_that_fails_with_the_key_in_its_reason_is_quoted_without_it(tmp_path: Path, api: FakeBatches) -> None:
+    api.key, api.ends = CANARY, [("invalid", f"no batches for {CANARY}")]
+    (failed,) = ask(tmp_path, api, "가")
+    assert isinstance(failed, Stopped)
+    assert "no batches for ***" in str(failed)
+    assert written(tmp_path.rglob("*")) == []
 
 
 def test_user_and_query_of_a_url_reach_the_endpoint(model_endpoint: FakeOpenAI) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import tempfile
+import unicodedata
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from mtbench_ko.engine.chat_templates import load_template, render_template
 from mtbench_ko.engine.weights import resolve_weights
 from mtbench_ko.errors import MtBenchError, UsageError
 from mtbench_ko.judge import load_prompts
-from mtbench_ko.report import gather, open_questions, write_report
+from mtbench_ko.report import gather, open_questions, read_scoreboard, render, write_report
 from mtbench_ko.report.vote_files import read_vote_file
 from mtbench_ko.store import answer_path, judgment_path
 
@@ -193,6 +194,17 @@ def page_of(text: str) -> _Page:
         page = _Page()
         page.feed(write_report(report, Path(folder) / "report").read_text(encoding="utf-8"))
         return page
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "fastchat"])
+def test_name_of_a_model_steers_no_terminal(tmp_path: Path, format: str) -> None:
+    name = "a\x1b]0;title\x07\x1b[2J\u202eb\x9b31m\r"
+    line = {"question_id": 1, "model": name, "judge": ["j", "single-v1"], "score": 7, "turn": 1, "tstamp": 1}
+    file = tmp_path / "j_single.jsonl"
+    file.write_text(json.dumps(line), encoding="utf-8")
+    text = render(read_scoreboard([file], mode="single"), format)
+    assert "\ufffd[2J" in text
+    assert not any(unicodedata.category(c) in ("Cc", "Cf") for c in text.replace("\n", ""))
 
 
 def test_report_has_no_script_but_its_own() -> None:
