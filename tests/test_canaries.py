@@ -173,7 +173,7 @@ def test_slurm_job_refuses_a_key_in_its_arguments(argument: str) -> None:
 
 @pytest.mark.parametrize("fault", [
     (401, f"Incorrect API key provided: {CANARY}"), (403, f"{CANARY} may not"), (404, f"no model for {CANARY}"),
-    (400, "x" * (2000 - 60) + f" {CANARY}" * 4), (500, f"boom {CANARY}"), (200, f"wrong: {CANARY}"),
+    (400, "x" * 1908 + f" {CANARY}" * 8), (500, f"boom {CANARY}"), (200, f"wrong: {CANARY}"),
 ])  # fmt: skip
 @pytest.mark.parametrize("place", ["key", "user", "query"])
 def test_endpoint_that_sends_the_key_back_is_quoted_without_it(
@@ -191,7 +191,7 @@ def test_endpoint_that_sends_the_key_back_is_quoted_without_it(
     reply = asyncio.run(ask_once(spec, [{"role": "user", "content": "x"}], Sampling(0, 8)))
     assert isinstance(reply, Failure)
     assert "***" in reply.detail
-    assert not any(CANARY[:n] in reply.detail for n in (len(CANARY), 12))  # nor a piece of it, where it is cut
+    assert CANARY[:6] not in reply.detail  # nor a piece of it, where it is cut
     assert CANARY not in repr(spec)
 
 
