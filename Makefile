@@ -17,7 +17,7 @@ OUTPUT ?= outputs/demo
 FIRST_N ?= 16
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages demo test soak bench lint lock helm
+.PHONY: help install system-packages demo test soak bench lint lock helm audit
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,7 @@ test: install lint helm  ## every guarantee once
 
 soak: install helm  ## the long counts, with their reports
 	$(BIN)/pytest -m soak -rP
+	$(BIN)/pytest --hypothesis-profile soak tests/test_hostile_input.py tests/test_hostile_files.py
 
 bench: $(DEMO_MODEL)/config.json  ## all benchmarks and benchmarks/README.md, quick ones (FULL=1: hours); BENCH="resume stats" chooses
 	$(BIN)/python benchmarks/bench.py --model $(DEMO_MODEL) $(if $(FULL),,--quick) $(BENCH)
@@ -70,6 +71,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# --strict: a package of which nothing is known (an index without PyPI's JSON API) is an error, not a clean bill.
+AUDIT := $(BIN)/uv tool run pip-audit==2.10.1 --strict --require-hashes --disable-pip --progress-spinner off
+audit: install  ## known vulnerabilities of what the images install, by PyPI's advisories (needs the internet)
+	$(AUDIT) $(foreach file,$(wildcard requirements/*.txt),-r $(file))
 
 # What the images install. `gpu` lies over vLLM's image: resolved with vLLM, so that nothing in it breaks vLLM, and without
 # what vLLM itself brings. PyTorch without CUDA is installed by the Dockerfile, and its companions never (see install).

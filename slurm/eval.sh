@@ -71,6 +71,10 @@ fail() { # CODE MESSAGE...
 refuse_keys() {
   local argument flag=
   for argument; do
+    if [[ $argument =~ ^(--[a-z0-9-]+=)?[a-z0-9]+://([^[:space:]/]*@|[^[:space:]]*\?) ]]; then
+      fail 2 "a URL with a user or a query, in which keys stand, is now to be read in 'scontrol show job'." \
+        "Replace what is secret in it, and pass it as a variable, such as MTBENCH_KO_JUDGE_API_BASE"
+    fi
     case $flag in --*-api-key) flag=$flag=$argument ;; *) flag=$argument ;; esac
     case $flag in
     --*-api-key=env:* | --*-api-key=file:*) ;;

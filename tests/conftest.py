@@ -13,12 +13,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from fake_batches import FakeBatches, serve_batches
 from fake_openai import FakeOpenAI, judge_reply, serve
+from hypothesis import HealthCheck, settings
 from s3_server import WEED, S3Server
 from slurm_cluster import Cluster, Submitter, slurm_cluster
 
 from mtbench_ko.engine import Node, ray_cluster
+from mtbench_ko.store.objects import Place
 
+settings.register_profile("quick", deadline=None)  # a busy machine is no fault of the program's
+settings.register_profile("soak", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quick")
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MTBENCH_KO_UPSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
 
@@ -53,6 +59,21 @@ def model_endpoint() -> Iterator[FakeOpenAI]:
 def judge_endpoint() -> Iterator[FakeOpenAI]:
     with serve(FakeOpenAI(reply=judge_reply)) as fake:
         yield fake
+
+
+@pytest.fixture
+def api() -> Iterator[FakeBatches]:
+    """OpenAI's Batch API; a reply quotes what it was asked."""
+    with serve_batches(FakeBatches(reply=lambda body, number: f"{body['messages'][0]['content']}에 대한 답")) as fake:
+        yield fake
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    """A cent for each call of the fake endpoints, whose prompts have ten tokens."""
+    file = tmp_path / "prices.yaml"
+    file.write_text("judge: {input: 1000, output: 0}\norg/*: {input: 1000, output: 0}\n")
+    return file
 
 
 class Program:
@@ -118,6 +139,14 @@ def bucket(s3: S3Server) -> str:
     name = f"run-{os.urandom(6).hex()}"
     s3.client().create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def place(s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A place in a bucket of the test's own, with credentials."""
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    return Place(f"s3://{bucket}/runs/one", s3.url)
 
 
 @pytest.fixture(scope="session")

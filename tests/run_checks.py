@@ -57,6 +57,12 @@ def rating_of(question_id: int, turn: int) -> int:
     return random.Random(f"{question_id}/{turn}").randint(1, 10)
 
 
+def manifest(folder: Path, bench: str = BENCH) -> dict[str, Any]:
+    """The manifest of the run in `folder`."""
+    read: dict[str, Any] = json.loads((folder / "outputs" / bench / "manifest.json").read_text())
+    return read
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]  # str would split at U+2028 too
 

@@ -10,7 +10,7 @@ import mtbench_ko
 
 PACKAGE = Path(mtbench_ko.__file__).parent
 LAYERS = (
-    {"errors", "hashing", "urls", "lines", "records", "config"},
+    {"errors", "hashing", "urls", "terminal", "lines", "records", "config"},
     {"bench", "stats", "engine", "signals", "progress"},
     {"store", "generate"},
     {"judge", "report", "costs"},

@@ -96,9 +96,9 @@ def test_no_model_and_no_judge(program: Program) -> None:
     [
         ("jugde_model: x", ["unknown key 'jugde_model'", "run.yaml"]),
         ("max_new_token: 0", ["max_new_token"]),
+        ("judge_api_base: localhost:8000", ["judge_api_base", "not the URL of a server"]),
         ("- a list", ["run.yaml", "keys and values"]),
         ("a: [", ["run.yaml", "not YAML"]),
-        ("judge_api_key: sk-secret", ["judge_api_key", "env:NAME"]),
         ("models: [{model_path: a, dtyp: x}]", ["unknown key 'models[0].dtyp'"]),
         ("models: [a, {model_path: b, replicas: 0}]", ["models[1].replicas"]),
         ("models: [a, b/a]", ["share a name: a, a", "--model-id"]),
@@ -108,9 +108,7 @@ def test_no_model_and_no_judge(program: Program) -> None:
 )
 def test_bad_config_file(program: Program, tmp_path: Path, text: str, words: list[str]) -> None:
     (tmp_path / "run.yaml").write_text(text)
-    result = program("run", "--config", "run.yaml")
-    refused(result, *words)
-    assert "sk-secret" not in result.stderr + result.stdout
+    refused(program("run", "--config", "run.yaml"), *words)
 
 
 def test_answers_of_another_model_are_not_written_over(program: Program, tmp_path: Path) -> None:

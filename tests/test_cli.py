@@ -97,15 +97,6 @@ def test_environment_reaches_the_program(program: Program) -> None:
     assert "unknown bench 'nonsense'" in program("generate", env={"MTBENCH_KO_BENCH_NAME": "nonsense"}).stderr
 
 
-def test_saved_settings_hold_no_secret() -> None:
-    config = parsed(
-        "--model", "m", "--openai-api-base", "http://user:secret@host:1/v1?key=secret",
-        "--engine-arg", "hf_token=secret",
-    )  # fmt: skip
-    assert "secret" not in json.dumps(config.public())
-    assert config.public()["openai_api_base"] == "http://host:1/v1"
-
-
 @pytest.mark.parametrize("base", [None, "http://127.0.0.1:1/v1"])
 def test_openais_key_goes_to_openai_alone(base: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")

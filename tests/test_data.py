@@ -5,8 +5,6 @@ import shutil
 import signal
 import ssl
 import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from conftest import REPOSITORY, Program, kill
+from conftest import Program, kill
 from data_server import DataServer, mirror_folder, path_of, serve_data, upstream_files
 from fake_openai import FakeOpenAI
 from run_checks import check_run, read_jsonl
@@ -296,18 +294,3 @@ def test_killed_fetch_leaves_nothing_that_is_taken_for_the_file(online: Program,
     mirror.faults.clear()
     assert online("data", "fetch", "mt_bench_ko").returncode == 0
     assert cached(online.folder / "data-cache") == [f"mt_bench_ko/{file.path}" for file in KO.files]
-
-
-def test_installed_wheel_finds_its_own_data(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    program = Program(tmp_path)
-    program.env["PYTHONPATH"] = str(tmp_path / "site")
-    result = program("data", "check")
-    assert result.returncode == 0, result.stderr
-    assert "checked mt_bench_ko_native: 0 errors, 0 warnings" in result.stderr
-    assert f"here: {tmp_path}/site/mtbench_ko/_data" in program("data", "list").stdout

@@ -222,7 +222,7 @@ def _put(target: Path, write: Callable[[IO[bytes]], Put]) -> Put:
 def _json(place: str, text: bytes, kind: type[Kind]) -> Kind:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unavailable(f"{without_secrets(place)}: not JSON") from error
     if not isinstance(value, kind):
         raise Unavailable(f"{without_secrets(place)}: not the list or object expected")

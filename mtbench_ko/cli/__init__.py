@@ -9,6 +9,7 @@ import click
 from mtbench_ko import __version__
 from mtbench_ko.errors import MtBenchError
 from mtbench_ko.signals import raise_on_signals
+from mtbench_ko.terminal import printable
 
 _COMMANDS = {
     "run": "generate, judge, show and report as one streaming job",
@@ -57,5 +58,5 @@ def main() -> None:
             raise_on_signals()
         cli.main(prog_name="mtbench-ko")
     except MtBenchError as error:
-        click.echo(f"mtbench-ko: {error}", err=True)
+        click.echo(f"mtbench-ko: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)

@@ -2,34 +2,56 @@
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any, NoReturn
 
-_KEY_FLAGS = {"openai_api_key": "--openai-api-key", "judge_api_key": "--judge-api-key"}
+from mtbench_ko.config import URLS
+from mtbench_ko.urls import holds_secrets
+
+_KEYS = ("openai_api_key", "judge_api_key")
 
 
 def hide_literal_keys(given: MutableMapping[str, Any], argv: list[str]) -> None:
     """Turn literal keys in `given` into env: places; one that was typed costs a restart of the program.
 
-    The restart happens before Ray is imported, with the key in the environment and the flag naming it.
+    The restart happens before Ray is imported, with the key in the environment and the flag naming it. A URL with a
+    user, a password or a query goes into the environment too, and its flag goes: the variable says the same.
     """
-    replaced = list(argv)
-    for setting, flag in _KEY_FLAGS.items():
+    kept = list(argv)
+    for setting in _KEYS:
         key = given.get(setting)
-        if key is None or key.startswith(("env:", "file:")):
+        if key is not None and not key.startswith(("env:", "file:")):
+            os.environ[_variable(setting)] = key
+            given[setting] = f"env:{_variable(setting)}"
+            kept = list(_without(kept, _flag(setting), given[setting]))
+    for setting in URLS & given.keys():
+        url = given[setting]
+        if holds_secrets(url):
+            os.environ[_variable(setting)] = url
+            kept = list(_without(kept, _flag(setting)))
+    if kept != argv:
+        _restart(kept)
+
+
+def _variable(setting: str) -> str:
+    return f"MTBENCH_KO_{setting.upper()}"
+
+
+def _flag(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
+
+
+def _without(argv: Iterable[str], flag: str, place: str | None = None) -> Iterable[str]:
+    """`argv` without what `flag` was given, however often; with `place` instead where there is one."""
+    arguments = iter(argv)
+    for argument in arguments:
+        if argument != flag and not argument.startswith(f"{flag}="):
+            yield argument
             continue
-        variable = f"MTBENCH_KO_{setting.upper()}"
-        os.environ[variable] = key
-        given[setting] = f"env:{variable}"
-        replaced = [_without(argument, flag, key, f"env:{variable}") for argument in replaced]
-    if replaced != argv:
-        _restart(replaced)
-
-
-def _without(argument: str, flag: str, key: str, place: str) -> str:
-    if argument == key:
-        return place
-    return f"{flag}={place}" if argument == f"{flag}={key}" else argument
+        if argument == flag:
+            next(arguments, None)
+        if place is not None:
+            yield f"{flag}={place}"
 
 
 def _restart(argv: list[str]) -> NoReturn:

@@ -4,19 +4,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from mtbench_ko.config.keys import http_url, key_place, no_key
 from mtbench_ko.config.model_settings import Count, pairs, setting
 from mtbench_ko.config.price import Price
-
-
-def key_place(value: str | None) -> str | None:
-    """A setting that says where an API key is.
-
-    Raises:
-        ValueError: it is the key itself.
-    """
-    if value is not None and not value.startswith(("env:", "file:")):
-        raise ValueError("a key does not belong in a file; name its place: env:NAME or file:PATH")
-    return value
 
 
 class EndpointSettings(BaseModel):
@@ -55,6 +45,8 @@ class JudgeSettings(EndpointSettings):
     judge_max_tokens: Count = setting(2048, "judge", "Tokens that a judgment may take.")
 
     _key_place = field_validator("judge_api_key")(key_place)
+    _url = field_validator("judge_api_base")(http_url)
+    _no_key_of_judge = field_validator("judge_engine_arg")(no_key)
 
     @model_validator(mode="after")
     def _azure(self) -> Self:

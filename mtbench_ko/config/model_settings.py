@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mtbench_ko.config.keys import no_key
+
 GPU_MEMORY = r"^(0?\.\d+|1(\.0+)?|\d+ ?GiB)$"
 Count = Annotated[int, Field(ge=1)]
 _PLACED = {
@@ -60,6 +62,8 @@ class ModelSettings(BaseModel):
     engine_arg: dict[str, Any] = pairs(
         "engine", "An engine argument of vLLM, K=V; V is read as JSON where it can be. Repeatable."
     )
+
+    _no_key = field_validator("engine_arg")(no_key)
 
     @field_validator("engine_arg")
     @classmethod

@@ -3,7 +3,6 @@
 A flag wins over its environment variable (MTBENCH_KO_<NAME>), that over the YAML file, that over the default.
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +10,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from mtbench_ko.config.judge_settings import JudgeEntry, JudgeSettings, key_place
+from mtbench_ko.config.judge_settings import JudgeEntry, JudgeSettings
+from mtbench_ko.config.keys import URLS, http_url, key_place, without_keys
 from mtbench_ko.config.model_settings import Count, ModelEntry, ModelSettings, setting
 from mtbench_ko.errors import UsageError
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
-_SECRET_NAME = re.compile("token|key|secret|password", re.IGNORECASE)
 
 
 def _many(group: str, help: str) -> Any:
@@ -110,6 +109,7 @@ class RunConfig(ModelSettings, JudgeSettings):
     dry_run: bool = setting(False, "output", "Show what would run, and stop.")
 
     _model_key_place = field_validator("openai_api_key")(key_place)
+    _urls = field_validator("openai_api_base", "s3_endpoint_url")(http_url)
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunConfig":
@@ -160,11 +160,11 @@ class RunConfig(ModelSettings, JudgeSettings):
         settings["models"] = [entry.model_dump(mode="json") for entry in self.entries] if self.models else []
         settings["judges"] = [entry.model_dump(mode="json") for entry in self.judge_entries] if self.judges else []
         for place in (settings, *settings["models"], *settings["judges"]):
-            for name in place.keys() & {"openai_api_base", "judge_api_base", "data_mirror"}:
+            for name in place.keys() & URLS:
                 if place[name]:
                     place[name] = without_secrets(place[name])
             for name in place.keys() & {"engine_arg", "judge_engine_arg"}:
-                place[name] = {k: "***" if _SECRET_NAME.search(k) else v for k, v in place[name].items()}
+                place[name] = without_keys(place[name])
         return settings
 
     @property
@@ -230,6 +230,10 @@ def read_yaml(path: Path, name: str) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:  # its own words quote the line, on which a key may stand
+        mark = error.problem_mark or error.context_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise UsageError(f"{name}{place}: not YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{name}: not YAML: {error}") from error
 
@@ -252,28 +256,3 @@ def _fault(fault: Any, file: str | None) -> str:
         return f"{file or 'settings'}: unknown key '{name}'"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
-
-
-def read_key(place: str | None, base_url: str | None, flag: str) -> str:
-    """The API key that `place` (env:NAME, file:PATH) names; for OpenAI itself OPENAI_API_KEY by default.
-
-    Another endpoint (`base_url`) may need no key, and is never sent OpenAI's unasked.
-
-    Raises:
-        UsageError: no key for OpenAI itself, or nothing at `place`.
-    """
-    if place is None and base_url is not None:
-        return "not-needed"
-    kind, _, name = (place or "env:OPENAI_API_KEY").partition(":")
-    try:
-        key = (os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8")).strip()
-    except OSError as error:
-        raise UsageError(f"{flag} {place}: cannot be read: {error.strerror}") from error
-    if key.isascii() and key.isprintable() and key:
-        return key
-    if key:
-        raise UsageError(
-            f"{flag}: what stands in {place or 'OPENAI_API_KEY'} is no API key: it has other than ASCII letters"
-        )
-    where = f"{place} is empty" if place else "OPENAI_API_KEY is not set"
-    raise UsageError(f"{flag}: the endpoint needs a key, and {where}; set it, or pass {flag} env:NAME or file:PATH")

@@ -16,15 +16,17 @@ _FATAL_CODES = {
     "invalid_api_key": "wrong_key",
 }
 _ABOUT_CONTENT = re.compile("flagged|moderation|content|policy|<html", re.IGNORECASE)
-DETAIL = 2000  # characters: some servers echo the prompt
 _OVERFLOW = ("maximum context length", "context_length_exceeded", "longer than the maximum model length")
 
 
 def classify(error: Any) -> Failure:
-    """The failure that an SDK error is. Errors that every call would meet have the scope "run"."""
+    """The failure that an SDK error is. Errors that every call would meet have the scope "run".
+
+    Its detail is what a server said, which may be long and may hold the key: `EndpointSpec.clean` it.
+    """
     import openai
 
-    detail = well_formed(f"{type(error).__name__}: {error}")[:DETAIL]
+    detail = well_formed(f"{type(error).__name__}: {error}")
     for code in (getattr(error, "code", None), getattr(error, "type", None)):
         if code in _FATAL_CODES:
             return Failure(_FATAL_CODES[code], detail, scope="run")

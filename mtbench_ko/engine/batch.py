@@ -170,10 +170,10 @@ class BatchEngine:
         """What a reply means. A parameter that it refuses is left out from now on."""
         said = reply.outcome
         if isinstance(said, Failure):
-            return said
+            return self._spec.clean(said)
         body = self._leaving_out(reply.left_out).body(request.sampling, request.schema)
         if said.status == 200:
-            return read_completion(said.body, self._spec.model, request.messages, body)
+            return self._spec.clean(read_completion(said.body, self._spec.model, request.messages, body))
         error = status_error(said.status, said.body)
         if said.status in (400, 422):
             if error.code == CONTENT_FILTER:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from mtbench_ko.engine.api_errors import DETAIL
 from mtbench_ko.engine.base import Failure, Messages, Sampling
 from mtbench_ko.hashing import sha256_json
 from mtbench_ko.lines import well_formed_json
@@ -89,4 +88,4 @@ def read_lines(data: bytes) -> Iterator[tuple[str, Said | Failure]]:
         else:
             error = line.error or _Error()
             reason = EXPIRED if error.code == EXPIRED else "api_error"
-            yield line.custom_id, Failure(reason, f"{error.code}: {error.message}"[:DETAIL])
+            yield line.custom_id, Failure(reason, f"{error.code}: {error.message}")

@@ -3,21 +3,25 @@
 import asyncio
 import os
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit, urlunsplit
 
 from mtbench_ko.engine.api_errors import CONTENT_FILTER, QUOTA, classify
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
 from mtbench_ko.engine.batched import Call, Finished, Inbox
 from mtbench_ko.engine.parameters import Parameters, sent_sampling
 from mtbench_ko.engine.replies import read_reply
-from mtbench_ko.urls import without_secrets
+from mtbench_ko.urls import hidden, secrets_of, without_secrets
 
+Reply = TypeVar("Reply", Completion, Failure, Completion | Failure)
 _NO_COMPLETION = ("malformed_reply", "empty_reply")
 _PAUSES = (0.5, 1.0, 2.0, 0.0)  # seconds after each try that brought a 200 without a completion
+_DETAIL = 2000  # characters: some servers echo the prompt
 _BUSY_SECONDS = 30.0  # before an item is tried again that the SDK gave up on after its tries
 
 
@@ -39,7 +43,29 @@ class EndpointSpec:
     api_version: str | None = None
 
     def __repr__(self) -> str:
-        return f"EndpointSpec(model={self.model!r}, base_url={self.base_url!r})"
+        return f"EndpointSpec(model={self.model!r}, base_url={without_secrets(self.base_url or '')!r})"
+
+    def place(self) -> dict[str, Any]:
+        """The arguments of a client of OpenAI's SDK that say where it calls.
+
+        The SDK wants a query by itself, and its transport a user and a password as a header, which stands for the key.
+        """
+        if self.base_url is None:
+            return {"base_url": None}
+        parts = urlsplit(self.base_url)
+        user, _, host = parts.netloc.rpartition("@")
+        login = {"Authorization": f"Basic {b64encode(unquote_to_bytes(user)).decode()}"} if user else {}
+        return {
+            "base_url": urlunsplit(parts._replace(netloc=host, query="")),
+            "default_query": dict(parse_qsl(parts.query)),
+            "default_headers": login,
+        }
+
+    def clean(self, reply: Reply) -> Reply:
+        """A failure without what was sent to be let in, which some servers repeat, and of a length for a record."""
+        if isinstance(reply, Completion):
+            return reply
+        return replace(reply, detail=hidden(reply.detail, [self.api_key, *secrets_of(self.base_url)])[:_DETAIL])
 
 
 @dataclass(frozen=True)
@@ -68,10 +94,10 @@ class EndpointReplica:
 
         connections = self._spec.connections + 16
         kind: Callable[..., openai.AsyncOpenAI] = openai.AsyncOpenAI
-        where: dict[str, Any] = {"base_url": self._spec.base_url}
+        where = self._spec.place()
         if self._spec.api_version:
             kind = openai.AsyncAzureOpenAI
-            where = {"azure_endpoint": self._spec.base_url, "api_version": self._spec.api_version}
+            where |= {"azure_endpoint": where.pop("base_url"), "api_version": self._spec.api_version}
         self._client = kind(
             **where,
             api_key=self._spec.api_key,
@@ -151,7 +177,7 @@ class EndpointReplica:
             return failure if failure.scope == "run" else _TryLater(failure, _seconds(error.response))
         except openai.OpenAIError as error:
             return self._failure(error)
-        return read_reply(reply.text, self._spec.model, messages, body)
+        return self._spec.clean(read_reply(reply.text, self._spec.model, messages, body))
 
     async def _heard(self, response: Any) -> None:
         """See every HTTP reply, those that the SDK retries too."""
@@ -160,8 +186,7 @@ class EndpointReplica:
             response.headers["x-should-retry"] = "false"  # the SDK obeys; no waiting brings the money back
 
     def _failure(self, error: Any) -> Failure:
-        failure = classify(error)
-        return replace(failure, detail=failure.detail.replace(self._spec.api_key, "***"))
+        return self._spec.clean(classify(error))
 
 
 async def ask_once(spec: EndpointSpec, messages: Messages, sampling: Sampling) -> Completion | Failure:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from mtbench_ko.engine.api_errors import CONTENT_FILTER, DETAIL
+from mtbench_ko.engine.api_errors import CONTENT_FILTER
 from mtbench_ko.engine.base import COUNTED, DETAILED, Completion, Failure, Messages
 from mtbench_ko.engine.parameters import sent_sampling
 from mtbench_ko.engine.thinking import split_thinking
@@ -70,7 +70,7 @@ def read_reply(text: str, model: str, messages: Messages, body: dict[str, Any]) 
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Failure("malformed_reply", f"a 200 that is not JSON: {error}"[:DETAIL])
+        return Failure("malformed_reply", f"a 200 that is not JSON: {error}")
     return read_completion(value, model, messages, body)
 
 
@@ -82,7 +82,7 @@ def read_completion(value: Any, model: str, messages: Messages, body: dict[str, 
     except ValidationError as error:
         told = value.get("error") if isinstance(value, dict) else None
         why = json.dumps(told, ensure_ascii=False) if told else describe(error)
-        return Failure("malformed_reply", f"a 200 that is no completion: {why}"[:DETAIL])
+        return Failure("malformed_reply", f"a 200 that is no completion: {why}")
     except RecursionError:
         return Failure("malformed_reply", "a 200 that is nested too deeply")
     message, finish = reply.choices[0].message, reply.choices[0].finish_reason

@@ -42,13 +42,13 @@ class Weights:
     def config(self) -> dict[str, Any]:
         """What config.json says of the language model; multimodal models keep that in a part of it."""
         config = _read_json(self.folder / "config.json")
-        text: dict[str, Any] = config.get("text_config", {})
-        return config | text
+        text = config.get("text_config")
+        return config | text if isinstance(text, dict) else config
 
     def missing_files(self) -> list[str]:
         """Weight files that are not in `folder`: of the index that lacks fewest, or "weights" where there are none."""
-        indices = [_read_json(file) for file in self.folder.glob("*.index.json")]
-        named = [sorted(set(index.get("weight_map", {}).values())) for index in indices]
+        maps = [_read_json(file).get("weight_map") for file in self.folder.glob("*.index.json")]
+        named = [sorted(set(map(str, each.values()))) for each in maps if isinstance(each, dict)]
         missing = [[name for name in names if not (self.folder / name).is_file()] for names in named]
         if missing:
             return min(missing, key=len)
@@ -185,12 +185,13 @@ def _own_template(folder: Path, path: str) -> str:
     """The template of the folder, where transformers looks for it."""
     jinja = folder / "chat_template.jinja"
     if jinja.is_file():
-        return jinja.read_text(encoding="utf-8")
+        return load_template(str(jinja))
     for name in ("chat_template.json", "tokenizer_config.json"):
         if (folder / name).is_file():
             template = _read_json(folder / name).get("chat_template")
             if isinstance(template, list):  # several named templates: "default" is the one without tools
-                template = next((t["template"] for t in template if t.get("name") == "default"), None)
+                named = [each for each in template if isinstance(each, dict) and each.get("name") == "default"]
+                template = named[0].get("template") if named else None
             if template:
                 return str(template)
     config = _read_json(folder / "config.json")

@@ -15,6 +15,7 @@ from mtbench_ko.engine.survey import Survey, survey
 from mtbench_ko.errors import MtBenchError
 from mtbench_ko.job.plan import Panelist, Plan, find_contestants, find_panel, make_plan
 from mtbench_ko.store import find_place, probe_output, spool_folder
+from mtbench_ko.terminal import printable
 
 _GIB = 1 << 30
 _LITTLE_DISK = _GIB  # an output of 100 models takes about a tenth of this
@@ -33,7 +34,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.level:8}{self.what}: {self.text}"
+        return printable(f"{self.level:8}{self.what}: {self.text}")
 
 
 def examine_settings(config: RunConfig) -> Iterator[Finding]:

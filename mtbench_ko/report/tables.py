@@ -16,6 +16,7 @@ from mtbench_ko.report.judgments import Scoreboard
 from mtbench_ko.report.sheets import Sheet, sheets
 from mtbench_ko.report.words import Language
 from mtbench_ko.stats import ModelScores, PairScores
+from mtbench_ko.terminal import printable
 
 _WIN_FIELDS = ["win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted"]
 _WIDTH = 240  # where there is no terminal to ask
@@ -28,12 +29,13 @@ def render(board: Scoreboard, format: str, language: Language = "en") -> str:
     """
     if format in ("table", "markdown"):
         return for_people(sheets(board, language), format)
-    return _FOR_PROGRAMS[format](board)
+    text = _FOR_PROGRAMS[format](board)
+    return printable(text) if format == "fastchat" else text
 
 
 def for_people(shown: list[Sheet], format: str) -> str:
     """`shown` as "table" or "markdown"."""
-    return _table(shown) if format == "table" else _markdown(shown)
+    return printable(_table(shown) if format == "table" else _markdown(shown))
 
 
 def csv_text(rows: list[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mtbench_ko.errors import MtBenchError, UsageError
+from mtbench_ko.urls import hidden
 
 _EXISTS = (409, 412)
 _RACES = 5
@@ -205,10 +206,10 @@ class _Named:
         if isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code") or "?"
             raise ObjectError(
-                f"{self._url}: {_MEANINGS.get(code, str(error))} ({code}, HTTP {_status(error)})"
+                f"{self._url}: {_MEANINGS.get(code, hidden(str(error)))} ({code}, HTTP {_status(error)})"
             ) from error
         if isinstance(error, BotoCoreError | Boto3Error):
-            raise ObjectError(f"{self._url}: {error}") from error
+            raise ObjectError(f"{self._url}: {hidden(str(error))}") from error
 
 
 _MEANINGS = {

@@ -37,7 +37,7 @@ def likely_templates(path: str, config: dict[str, Any]) -> list[str]:
     named = [template for mark, template in known.items() if mark in names]
     if named:
         return named[:1]
-    is_llama = "LlamaForCausalLM" in config.get("architectures", [])
+    is_llama = config.get("architectures") == ["LlamaForCausalLM"]
     return ["llama-2", "vicuna", "alpaca"] if is_llama and config.get("vocab_size") == _LLAMA_2_VOCABULARY else []
 
 
