@@ -71,7 +71,7 @@ class Chaos:
         deck = [what for what, count in DECK.items() for _ in range(count)]
         self.draw.shuffle(deck)
         while self.exits[-1:] != [0]:
-            if not self._goes_on(self.draw.randint(1, 4) if deck else None):
+            if not self._goes_on(self.draw.randint(1, 3) if deck else None):
                 self.exits.append(self._process.wait())
                 if self.exits[-1] not in (0, 3):
                     raise RuntimeError(f"the driver ended with {self.exits[-1]}")
@@ -123,7 +123,7 @@ class Chaos:
 
     def _kill_store(self) -> None:
         self.store.kill()
-        time.sleep(self.draw.uniform(1, 10))
+        time.sleep(self.draw.uniform(0, 5))
         self.store.start()
 
     def _kill_driver(self) -> None:

@@ -35,7 +35,6 @@ from mtbench_ko.stats import Difference, LanguageSummary, ModelScores, PairScore
 
 SUBSTITUTES = {
     "http://127.0.0.1:8000/v1": "the fake endpoint",
-    "URL": "the fake endpoint",
     "mtbench_en@…": "the name in the judgment file, whose hash the page leaves out",
 }
 """Words that stand for something of the reader's, and what takes their place."""
@@ -112,7 +111,7 @@ def typed(words: list[str], folder: Path, endpoint: str) -> list[str]:
     """`words` with what the reader would put in, and `/weights/` below `folder`; weights are looked at, not loaded."""
     judged = next(iter((folder / "outputs" / KOREAN / "model_judgment").glob("*.jsonl")), None)
     prompts = set(re.findall(r"mtbench_en@\w+", judged.read_text(encoding="utf-8"))) if judged else set()
-    found = dict.fromkeys(("http://127.0.0.1:8000/v1", "URL"), endpoint) | {"mtbench_en@…": next(iter(prompts), "")}
+    found = {"http://127.0.0.1:8000/v1": endpoint} | {"mtbench_en@…": next(iter(prompts), "")}
     assert found.keys() == SUBSTITUTES.keys()
     words = [found.get(word, re.sub("^/weights/", "weights/", word)) for word in words]
     loads = words[0] in ("run", "generate") and {"--model-path", "--judge-model-path"} & {*words}
