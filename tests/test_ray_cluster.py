@@ -44,6 +44,20 @@ def test_cluster_is_joined_only_when_it_is_named(
     assert len(json.loads(answers)["choices"][0]["turns"]) == 2
 
 
+LATE = """
+from mtbench_ko.engine.cluster import _set_environment
+_set_environment()
+import ray
+ray.put(1)
+"""
+
+
+def test_call_when_ray_has_ended_starts_no_cluster_of_rays_own() -> None:
+    result = subprocess.run([sys.executable, "-c", LATE], env=ray_environment(), text=True, capture_output=True)
+    assert result.returncode == 1
+    assert "Ray has not been started yet" in result.stderr
+
+
 def test_own_cluster_is_reached_on_loopback_alone_and_with_its_token(
     program: Program, model_endpoint: FakeOpenAI
 ) -> None:

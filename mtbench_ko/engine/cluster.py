@@ -30,10 +30,7 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
     `ray.init` without an address would join any cluster that happens to run here, so that is never called.
     """
     address = address or os.environ.get("RAY_ADDRESS")
-    os.environ.update(QUIET_ENV)
-    os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine on CPU behind everything else
-    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a late call would start a cluster of its own, dashboard and all
+    _set_environment()
     logging.getLogger("ray").setLevel(logging.ERROR)
     if not address:
         _keep_to_ourselves()
@@ -61,6 +58,14 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
         ray.shutdown()
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _set_environment() -> None:
+    """For Ray, which reads it when it is imported."""
+    os.environ.update(QUIET_ENV)
+    os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine on CPU behind everything else
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a late call would start a cluster of Ray's own, dashboard and all
 
 
 def _keep_to_ourselves() -> None:
