@@ -190,6 +190,13 @@ def test_markdown_is_rendered_and_math_left_as_it_was_typed(typed: str, shown: l
         assert part in render(typed)
 
 
+@pytest.mark.parametrize("place", ["\ue0000\ue001", "&#57344;0&#57345;"])
+def test_answer_cannot_name_the_place_of_a_formula(place: str) -> None:
+    html = render(f"$a$ {place}")
+    assert html.count('<span class="math">') == 1
+    assert "\ue0000\ue001" in html
+
+
 def test_charts_have_a_glyph_for_every_letter(tmp_path: Path) -> None:
     """matplotlib warns of each that is missing. Names that its mini-languages would read are shown as they are."""
     names = ["한국어-모델/7B", "$\\frac{x", "_hidden", "日本語・漢字", "very-long-name/" * 9, "\x00줄\n바꿈"]
