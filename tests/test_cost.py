@@ -175,6 +175,11 @@ def test_korean_prompts_are_estimated_within_a_tenth_without_a_tokenizer(
     assert sum(counter.count(row["user_prompt"]) for row in rows) == pytest.approx(KOREAN_PROMPTS[model], rel=0.1)
 
 
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gpt-4", "gpt-4o", "llama"])
+def test_provider_before_a_name_changes_no_estimate(model: str) -> None:
+    assert counter_for(f"provider/{model}").encoding == counter_for(model).encoding
+
+
 def test_details_of_usage_are_kept_where_there_are_any(model_endpoint: FakeOpenAI) -> None:
     detailed = {
         "prompt_tokens": 1000,
