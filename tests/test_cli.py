@@ -12,6 +12,7 @@ from conftest import Program
 
 from mtbench_ko.cli import cli
 from mtbench_ko.cli.options import read_config, settings
+from mtbench_ko.cli.secrets import hide_literal_keys
 from mtbench_ko.config import RunConfig, load_config, read_key
 
 HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy", "matplotlib", "jinja2"}
@@ -100,10 +101,28 @@ def test_environment_reaches_the_program(program: Program) -> None:
 def test_saved_settings_hold_no_secret() -> None:
     config = parsed(
         "--model", "m", "--openai-api-base", "http://user:secret@host:1/v1?key=secret",
-        "--engine-arg", "hf_token=secret",
-    )  # fmt: skip
-    assert "secret" not in json.dumps(config.public())
-    assert config.public()["openai_api_base"] == "http://host:1/v1"
+        "--engine-arg", "hf_token=secret", "--engine-arg", "api-key=secret", "--engine-arg", "max_num_batched_tokens=1",
+        "--engine-arg", "tokenizer_mode=slow",
+    ).model_copy(update={"s3_endpoint_url": "http://user:secret@store:9000"})  # fmt: skip
+    public = config.public()
+    assert "secret" not in json.dumps(public)
+    assert (public["openai_api_base"], public["s3_endpoint_url"]) == ("http://host:1/v1", "http://store:9000")
+    hidden = {"hf_token": "***", "api_key": "***"}
+    assert public["engine_arg"] == hidden | {"max_num_batched_tokens": 1, "tokenizer_mode": "slow"}
+
+
+def test_typed_key_leaves_the_command_line_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda program, argv: started.append(argv[3:]))
+    for name in ("OPENAI", "JUDGE"):
+        monkeypatch.setenv(f"MTBENCH_KO_{name}_API_KEY", "")
+    typed = ["run", "--openai-api-key", "none", "--references", "none", "--judge-api-key=none", "--model-id", "none"]
+    given = {"openai_api_key": "none", "judge_api_key": "none", "references": "none"}
+    hide_literal_keys(given, ["mtbench-ko", *typed])
+    openai, judge = "env:MTBENCH_KO_OPENAI_API_KEY", "env:MTBENCH_KO_JUDGE_API_KEY"
+    shown = ["run", "--openai-api-key", openai, "--references", "none", f"--judge-api-key={judge}", *typed[-2:]]
+    assert started == [shown]
+    assert given == {"openai_api_key": openai, "judge_api_key": judge, "references": "none"}
 
 
 @pytest.mark.parametrize("base", [None, "http://127.0.0.1:1/v1"])

@@ -100,6 +100,12 @@ def test_question_set_is_loaded_or_refused(content: bytes) -> None:
 
 
 @given(content=st.one_of(LINES, JSON.map(lambda value: json.dumps(value).encode())))
+@example(content=b"1: foo")
+@example(content=b"on: x")
+@example(content=b"output: 2024-13-45")
+@example(content=b'output: !!int ""')
+@example(content=b"output: " + b"1:" * 999 + b"1.0")
+@example(content=b"[" * 1000)
 def test_settings_are_read_or_refused(content: bytes) -> None:
     file = in_file(content)
     try:

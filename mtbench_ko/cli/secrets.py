@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import MutableMapping
+from itertools import pairwise
 from typing import Any, NoReturn
 
 _KEY_FLAGS = {"openai_api_key": "--openai-api-key", "judge_api_key": "--judge-api-key"}
@@ -21,13 +22,16 @@ def hide_literal_keys(given: MutableMapping[str, Any], argv: list[str]) -> None:
         variable = f"MTBENCH_KO_{setting.upper()}"
         os.environ[variable] = key
         given[setting] = f"env:{variable}"
-        replaced = [_without(argument, flag, key, f"env:{variable}") for argument in replaced]
+        replaced = [
+            _without(argument, before, flag, key, f"env:{variable}")
+            for before, argument in pairwise(["", *replaced])
+        ]
     if replaced != argv:
         _restart(replaced)
 
 
-def _without(argument: str, flag: str, key: str, place: str) -> str:
-    if argument == key:
+def _without(argument: str, before: str, flag: str, key: str, place: str) -> str:
+    if (before, argument) == (flag, key):
         return place
     return f"{flag}={place}" if argument == f"{flag}={key}" else argument
 

@@ -17,7 +17,8 @@ from mtbench_ko.errors import UsageError
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
-_SECRET_NAME = re.compile("token|key|secret|password", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(?:(?:^|[_-])(?:token|key)|api_?key|secret|password)$", re.IGNORECASE)
+_URLS = {"openai_api_base", "judge_api_base", "data_mirror", "s3_endpoint_url"}
 
 
 def _many(group: str, help: str) -> Any:
@@ -160,7 +161,7 @@ class RunConfig(ModelSettings, JudgeSettings):
         settings["models"] = [entry.model_dump(mode="json") for entry in self.entries] if self.models else []
         settings["judges"] = [entry.model_dump(mode="json") for entry in self.judge_entries] if self.judges else []
         for place in (settings, *settings["models"], *settings["judges"]):
-            for name in place.keys() & {"openai_api_base", "judge_api_base", "data_mirror"}:
+            for name in place.keys() & _URLS:
                 if place[name]:
                     place[name] = without_secrets(place[name])
             for name in place.keys() & {"engine_arg", "judge_engine_arg"}:
@@ -215,7 +216,7 @@ def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
     lists = {name for name, field in RunConfig.model_fields.items() if field.annotation == list[str]}
     settings |= {name: [value] for name, value in settings.items() if name in lists and isinstance(value, str)}
     try:
-        return RunConfig(**settings)
+        return RunConfig.model_validate(settings)
     except ValidationError as error:
         raise UsageError("; ".join(_fault(fault, file) for fault in error.errors())) from error
 
@@ -230,7 +231,7 @@ def read_yaml(path: Path, name: str) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML's own, and Python's for what only looks like a date, a number or an end
         raise UsageError(f"{name}: not YAML: {error}") from error
 
 
@@ -248,7 +249,7 @@ def _fault(fault: Any, file: str | None) -> str:
     name = str(place[0]) if place else ""
     if name in ("models", "judges") and len(place) > 1:
         name = f"{name}[{place[1]}]" + "".join(f".{part}" for part in place[2:3])
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in ("extra_forbidden", "invalid_key"):
         return f"{file or 'settings'}: unknown key '{name}'"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
@@ -269,6 +270,8 @@ def read_key(place: str | None, base_url: str | None, flag: str) -> str:
         key = (os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8")).strip()
     except OSError as error:
         raise UsageError(f"{flag} {place}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{flag} {place}: cannot be read: {error}; save the key alone, as UTF-8") from error
     if key.isascii() and key.isprintable() and key:
         return key
     if key:
