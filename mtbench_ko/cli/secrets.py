@@ -23,8 +23,7 @@ def hide_literal_keys(given: MutableMapping[str, Any], argv: list[str]) -> None:
         os.environ[variable] = key
         given[setting] = f"env:{variable}"
         replaced = [
-            _without(argument, before, flag, key, f"env:{variable}")
-            for before, argument in pairwise(["", *replaced])
+            _without(argument, before, flag, key, f"env:{variable}") for before, argument in pairwise(["", *replaced])
         ]
     if replaced != argv:
         _restart(replaced)

@@ -83,6 +83,7 @@ def command(
             models=config.model_list or None,
             prompt_set=prompt_set,
             references=references,
+            judges=[] if input_file else config.judge_names,
             failures=[failures_path(folder) for folder in folders],
             exclude=exclude,
             categories={question.question_id: question.category for question in bench.questions.values()}
