@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,13 +19,33 @@ from mtbench_ko.config import RunConfig, load_config, read_key
 HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy", "matplotlib", "jinja2"}
 
 
+def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it, also those of groups."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+COMMANDS = dict(commands(cli))
+
+
 def test_help_loads_nothing_heavy() -> None:
-    probe = "import sys, mtbench_ko.cli as c; c.cli.main(['{}', '--help'], standalone_mode=False); print(*sys.modules)"
-    for name in ("run", "generate", "judge", "show", "report", "agreement"):
-        modules = subprocess.run(
-            [sys.executable, "-c", probe.format(name)], text=True, capture_output=True, check=True
-        ).stdout.split()
-        assert HEAVY.isdisjoint(modules), name
+    probe = (
+        "import json, sys, mtbench_ko.cli as c\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    c.cli.main([*words, '--help'], standalone_mode=False)\n"
+        "    print(*words, json.dumps([*sys.modules]), sep='\\t', file=sys.stderr)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", probe, json.dumps([*COMMANDS])], text=True, capture_output=True, check=True
+    ).stderr.splitlines()
+    assert len(told) == len(COMMANDS) > 9
+    for line in told:
+        *words, modules = line.split("\t")
+        assert HEAVY.isdisjoint(json.loads(modules)), words
 
 
 @click.command()
@@ -87,11 +108,12 @@ def test_literal_key_from_the_environment_stays_there() -> None:
     assert config.judge_api_key == "env:MTBENCH_KO_JUDGE_API_KEY"
 
 
-@pytest.mark.parametrize("command", ["run", "generate", "judge", "show", "report", "agreement"])
-def test_every_setting_of_a_command_is_explained(command: str) -> None:
-    group = cli.get_command(click.Context(cli), command)
-    assert group is not None
-    assert [parameter.name for parameter in group.params if not getattr(parameter, "help", None)] == []
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=[" ".join(words) for words in COMMANDS])
+def test_every_setting_of_a_command_is_explained(command: click.Command) -> None:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    named = [str(each.metavar or each.name).upper() for each in command.params if isinstance(each, click.Argument)]
+    assert [name for name in named if name not in (command.help or "")] == []
 
 
 def test_environment_reaches_the_program(program: Program) -> None:
