@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mtbench_ko.report.judgments import Scoreboard
+from mtbench_ko.report.sheets import COUNTS, WINS
 
-_COUNTS = ("scored", "unscored", "failed")
-_RATES = ("win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -19,15 +18,15 @@ def scores_csv(boards: Sequence[Scoreboard]) -> str:
         boards: one, or several of one mode.
     """
     single, several = boards[0].mode == "single", len(boards) > 1
-    columns = ["rank", "turn_1", "turn_2", "average", "ci_low", "ci_high"] if single else list(_RATES)
+    columns = ["rank", "turn_1", "turn_2", "average", "ci_low", "ci_high"] if single else list(WINS)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow([*(["judge"] if several else []), "model", "category", *columns, *_COUNTS])
+    writer.writerow([*(["judge"] if several else []), "model", "category", *columns, *COUNTS])
     for board in boards:
         judge = [_safe(board.judge)] if several else []
         for model, category, scores in _rows(board):
-            values = _grades(scores) if single else [getattr(scores, name) for name in _RATES]
-            counts = [scores.counts[name] for name in _COUNTS]
+            values = _grades(scores) if single else [getattr(scores, name) for name in WINS]
+            counts = [scores.counts[name] for name in COUNTS]
             writer.writerow([*judge, _safe(model), _safe(category), *values, *counts])
     return stream.getvalue()
 
