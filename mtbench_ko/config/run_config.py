@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from mtbench_ko.config.judge_settings import JudgeEntry, JudgeSettings, key_place
 from mtbench_ko.config.model_settings import Count, ModelEntry, ModelSettings, setting
 from mtbench_ko.errors import UsageError
+from mtbench_ko.records import kind_of
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
@@ -188,7 +189,7 @@ class RunConfig(ModelSettings, JudgeSettings):
     @property
     def judgment_kind(self) -> Literal["judgment", "game"]:
         """The kind of record that the mode makes."""
-        return "judgment" if self.mode == "single" else "game"
+        return kind_of(self.mode)
 
     @property
     def judge_entries(self) -> list[JudgeEntry]:

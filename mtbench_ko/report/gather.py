@@ -20,13 +20,13 @@ from mtbench_ko.bench import (
 )
 from mtbench_ko.errors import UsageError
 from mtbench_ko.lines import Answer, JudgmentText, PairLine, PairText, well_formed_json
-from mtbench_ko.records import FailureRecord, judge_of
+from mtbench_ko.records import FailureRecord, judge_of, kind_of
 from mtbench_ko.report.evidence import Evidence
 from mtbench_ko.report.judgments import BaselineNotJudged, NothingJudged, Scoreboard, read_scoreboard
 from mtbench_ko.report.language import check_answers
 from mtbench_ko.report.page import Report
 from mtbench_ko.report.rows import made_with, models_of
-from mtbench_ko.store import JUDGMENT_SUFFIXES, failures_path, judgment_path, read_answers
+from mtbench_ko.store import failures_path, judgment_files, read_answers
 
 log = logging.getLogger(__name__)
 Text = TypeVar("Text", JudgmentText, PairText)
@@ -93,12 +93,15 @@ def gather(
     choices = [(model, answer.question_id, one.index, one.turns) for model, answer in answers for one in answer.choices]
     language = check_answers(choices, bench, questions.exemptions)
     failures = _failures(folders, bench.name)
-    files = {kind: _judgment_files(folders, bench.name, judges, kind) for kind in JUDGMENT_SUFFIXES}
+    mode = "pairwise-baseline" if baseline else "pairwise-all"
+    files = {
+        kind: [path for folder in folders for path in judgment_files(folder, bench.name, kind, judges)]
+        for kind in ("judgment", "game")
+    }
     find = partial(
         _judged, folders, bench, files, failures,
         models=models, prompt_set=prompt_set, references=references, answers=language,
     )  # fmt: skip
-    mode = "pairwise-baseline" if baseline else "pairwise-all"
     compared = [
         find(mode, PairText, judges=[judge], baseline=baseline)
         for judge in judges or _judges_of_pairs(files["game"], failures)
@@ -141,14 +144,14 @@ def _judged(
     **chosen: Any,
 ) -> tuple[Scoreboard | None, list[Text]]:
     """The scoreboard of a mode and the judgments that it was made of; None where there are none."""
-    kind = "judgment" if mode == "single" else "game"
+    kind = kind_of(mode)
     paths = files[kind]
     failed = {judge_of(failure.slot) for failure in failures if failure.failed_slot[0] == kind}
     if not any(path.exists() for path in paths) and not (failed.intersection(judges) if judges else failed):
         return None, []
     try:
         board: Scoreboard = read_scoreboard(
-            paths or [judgment_path(folders[0], bench.name, "-", kind)],
+            paths,
             mode=mode,
             bench=bench.name,
             judges=judges,
@@ -163,17 +166,9 @@ def _judged(
     return board, [text for text in texts if _made(board, *made_with(text)) and models_of(text) <= names]
 
 
-def _judgment_files(folders: Sequence[Path], bench: str, judges: Sequence[str], kind: str) -> list[Path]:
-    """Those of the `judges`, or all that there are."""
-    if judges:
-        return [judgment_path(folder, bench, judge, kind) for folder in folders for judge in judges]
-    found = [sorted((folder / bench / "model_judgment").glob(f"*{JUDGMENT_SUFFIXES[kind]}")) for folder in folders]
-    return [path for paths in found for path in paths]
-
-
 def _judges_of_pairs(paths: Sequence[Path], failures: Sequence[FailureRecord]) -> list[str]:
     """Those that compared pairs, or failed to."""
-    judges = {line.judge[0] for path in paths for _, line in read_lines(path, PairLine)}
+    judges = {line.judge[0] for path in paths if path.exists() for _, line in read_lines(path, PairLine)}
     return sorted(judges | {judge_of(failure.slot) for failure in failures if failure.failed_slot[0] == "game"})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mtbench_ko.errors import UsageError
+from mtbench_ko.records import kind_of
 from mtbench_ko.report import rows
 from mtbench_ko.report.language import CheckedAnswers, penalize, summarize_models
 from mtbench_ko.stats import (
@@ -129,7 +130,7 @@ def read_scoreboard(
         UsageError: unreadable, not files of that mode, the same answers in two of them, or no answers for the penalty.
     """
     single = mode == "single"
-    kind = "judgment" if single else "game"
+    kind = kind_of(mode)
     baseline = baseline if mode != "pairwise-all" else None
     wanted = {*models, *([baseline] if baseline else [])} if models else None
     lines = [line for line in rows.read_judgments(paths, single) if wanted is None or wanted >= rows.models_of(line)]
