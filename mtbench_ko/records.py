@@ -88,6 +88,11 @@ def pair_order(slot: Slot) -> Slot:
     return (*slot[:2], tuple(sorted(slot[2:4])), *slot[4:], slot[2])
 
 
+def kind_of(mode: str) -> Literal["judgment", "game"]:
+    """The kind of record that a mode of judging makes."""
+    return "judgment" if mode == "single" else "game"
+
+
 def judge_of(slot: Slot) -> str:
     """The judge in the slot of a judgment or game: both end with judge, prompt set, references and repeat."""
     return str(slot[-4])

@@ -14,7 +14,8 @@ MARKS = st.lists(
     st.sampled_from([
         "[[10]]", "[[", "]]", "[[A]]", '{"explanation": "', '"rating": 10}', "```", "{", "}", "\n", "평점: ",
         "최종 판정: A", "<script>", "</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "$", "\\[",
-        "|", "# ", "> ", "&lt;", '" onclick="', "한글 ", "English ", "漢字", "\u202e", "\ue0000\ue001", "\x00",
+        "|", "# ", "> ", "&lt;", '" onclick="', "한글 ", "English ", "漢字", "\u202e", "\ue0000\ue001",
+        "&#xE000;0&#xE001;", "\x00",
     ]),
     max_size=30,
 ).map("".join)  # fmt: skip

@@ -1,7 +1,7 @@
 """Outputs made by hand for the report: a question set of our own and what models and judges said, hostile or not."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +126,12 @@ def write_grades(output: Path, scores: Mapping[str, int], text: str = "채점 �
     )
 
 
-def write_games(output: Path, pairs: Sequence[tuple[str, str]], text: str = "견준 글입니다.") -> None:
+def write_games(
+    output: Path, pairs: Sequence[tuple[str, str]], text: str = "견준 글입니다.", judge: str = JUDGE
+) -> None:
     """Of every question; the first model wins, but for question 2, where the order decides."""
     write_lines(
-        judgment_path(output, BENCH, JUDGE, "game"),
+        judgment_path(output, BENCH, judge, "game"),
         (
             {
                 "question_id": n,
@@ -137,7 +139,7 @@ def write_games(output: Path, pairs: Sequence[tuple[str, str]], text: str = "견
                 "model_2": two,
                 "g1_winner": "model_1",
                 "g2_winner": "model_2" if n == 2 else "model_1",
-                "judge": [JUDGE, "pair"],
+                "judge": [judge, "pair"],
                 "g1_judgment": f"첫 판 {text}",
                 "g2_judgment": f"둘째 판 {text}",
                 "turn": turn,
@@ -150,6 +152,15 @@ def write_games(output: Path, pairs: Sequence[tuple[str, str]], text: str = "견
             for turn in (1, 2)
         ),
     )
+
+
+def lost_grades(model: str, judge: str, choice: int = 0, prompts: str = "ko@1") -> Iterator[dict[str, Any]]:
+    """Failures of a judge: no grade of any answer of `model`."""
+    for n in QUESTIONS:
+        for turn in (1, 2):
+            about = {"bench": BENCH, "question_id": n, "choice": choice, "turn": turn, "key": "k", "tstamp": 2}
+            slot = ["judgment", BENCH, model, n, choice, turn, judge, prompts, "upstream", 0]
+            yield about | {"stage": "judgment", "model": model, "failed_slot": slot, "reason": "bad_request"}
 
 
 def write_failure(output: Path, model: str, number: int, detail: str = "9,000 tokens") -> None:

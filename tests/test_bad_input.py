@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import Program
 
+from mtbench_ko.config import load_config, read_key
+from mtbench_ko.errors import UsageError
+
 JUDGE = ("--judge-model", "judge", "--judge-api-base", "http://127.0.0.1:9/v1")
 MODEL = ("--model", "m", "--openai-api-base", "http://127.0.0.1:9/v1")
 NATIVE = ("--bench-name", "mt_bench_ko_native")
@@ -28,6 +31,32 @@ def write_bench(folder: Path, lines: list[str]) -> Path:
 
 def question(number: int, **changes: object) -> str:
     return json.dumps({"question_id": number, "category": "writing", "turns": ["가", "나"]} | changes)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("1: foo", ["unknown key '1'"]),
+        ("on: x", ["unknown key"]),
+        ("output: 2024-13-45", ["not YAML", "month must be in 1..12"]),
+    ],
+)
+def test_config_that_yaml_reads_otherwise(tmp_path: Path, written: str, words: list[str]) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(written)
+    with pytest.raises(UsageError) as refusal:
+        load_config({}, str(config))
+    assert [word for word in [str(config), *words] if word not in str(refusal.value)] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp949"])
+def test_key_in_a_file_of_another_encoding(tmp_path: Path, encoding: str) -> None:
+    """Such as PowerShell's > writes it. The message shows nothing of the key."""
+    file = tmp_path / "key"
+    file.write_text("sk-canary-열쇠" if encoding == "cp949" else "sk-canary", encoding=encoding)
+    with pytest.raises(UsageError, match="--judge-api-key") as refusal:
+        read_key(f"file:{file}", None, "--judge-api-key")
+    assert "canary" not in str(refusal.value)
 
 
 def test_unknown_bench(program: Program) -> None:

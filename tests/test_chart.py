@@ -150,6 +150,7 @@ WRONG: list[tuple[str, Object]] = [
     ("submissionMode", {"mode": "rayjob", "rayjob": {"submissionMode": "SidecarMode"}}),
     ("fullnameOverride", {"fullnameOverride": "a-name-that-leaves-no-room-for-the-hash-of-a-job"}),
     ("extraEnv", {"extraEnv": [{"name": "JUDGE_API_KEY", "value": CANARY}]}),
+    ("extraEnv.HF_TOKEN", {"extraEnv": [{"name": "HF_TOKEN", "value": CANARY}]}),
     ("output.persistence.accessModes", {"mode": "indexed"}),
     ("extraEnv.HTTPS_PROXY", {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://user:password@proxy:3128"}]}),
     ("terminationGracePeriodSeconds", {"terminationGracePeriodSeconds": 30}),
@@ -216,7 +217,7 @@ def test_job_is_another_one_when_and_only_when_its_pods_change(mode: str) -> Non
 
     first = name()
     changes = [{"config": {"max_new_token": 9}}, {"image": {"tag": "2"}}, {"gpu": {"count": 2}}, {"rerun": "2"}]
-    changes += [{"podLabels": {"team": "a"}}, {"extraEnv": [{"name": "A", "value": "b"}]}]
+    changes += [{"podLabels": {"team": "a"}}, {"extraEnv": [{"name": "TOKENIZERS_PARALLELISM", "value": "false"}]}]
     assert len({first, *(name(**change) for change in changes)}) == 1 + len(changes)
     job = {"suspend": True, "backoffLimit": 1, "activeDeadlineSeconds": 60}
     assert name(job=job, kueue={"queueName": "q"}, networkPolicy={"enabled": False}) == first

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,18 +13,39 @@ from conftest import Program
 
 from mtbench_ko.cli import cli
 from mtbench_ko.cli.options import read_config, settings
+from mtbench_ko.cli.secrets import hide_literal_keys
 from mtbench_ko.config import RunConfig, load_config, read_key
 
 HEAVY = {"ray", "vllm", "torch", "transformers", "pandas", "openai", "boto3", "numpy", "matplotlib", "jinja2"}
 
 
+def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it, also those of groups."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+COMMANDS = dict(commands(cli))
+
+
 def test_help_loads_nothing_heavy() -> None:
-    probe = "import sys, mtbench_ko.cli as c; c.cli.main(['{}', '--help'], standalone_mode=False); print(*sys.modules)"
-    for name in ("run", "generate", "judge", "show", "report", "agreement"):
-        modules = subprocess.run(
-            [sys.executable, "-c", probe.format(name)], text=True, capture_output=True, check=True
-        ).stdout.split()
-        assert HEAVY.isdisjoint(modules), name
+    probe = (
+        "import json, sys, mtbench_ko.cli as c\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    c.cli.main([*words, '--help'], standalone_mode=False)\n"
+        "    print(*words, json.dumps([*sys.modules]), sep='\\t', file=sys.stderr)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", probe, json.dumps([*COMMANDS])], text=True, capture_output=True, check=True
+    ).stderr.splitlines()
+    assert len(told) == len(COMMANDS) > 9
+    for line in told:
+        *words, modules = line.split("\t")
+        assert HEAVY.isdisjoint(json.loads(modules)), words
 
 
 @click.command()
@@ -86,15 +108,43 @@ def test_literal_key_from_the_environment_stays_there() -> None:
     assert config.judge_api_key == "env:MTBENCH_KO_JUDGE_API_KEY"
 
 
-@pytest.mark.parametrize("command", ["run", "generate", "judge", "show", "report", "agreement"])
-def test_every_setting_of_a_command_is_explained(command: str) -> None:
-    group = cli.get_command(click.Context(cli), command)
-    assert group is not None
-    assert [parameter.name for parameter in group.params if not getattr(parameter, "help", None)] == []
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=[" ".join(words) for words in COMMANDS])
+def test_every_setting_of_a_command_is_explained(command: click.Command) -> None:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    named = [str(each.metavar or each.name).upper() for each in command.params if isinstance(each, click.Argument)]
+    assert [name for name in named if name not in (command.help or "")] == []
 
 
 def test_environment_reaches_the_program(program: Program) -> None:
     assert "unknown bench 'nonsense'" in program("generate", env={"MTBENCH_KO_BENCH_NAME": "nonsense"}).stderr
+
+
+def test_saved_settings_hold_no_secret() -> None:
+    config = parsed(
+        "--model", "m", "--openai-api-base", "http://user:secret@host:1/v1?key=secret",
+        "--engine-arg", "api-key=secret", "--engine-arg", "max_num_batched_tokens=1",
+        "--engine-arg", "tokenizer_mode=slow",
+    ).model_copy(update={"s3_endpoint_url": "http://user:secret@store:9000"})  # fmt: skip
+    public = config.public()
+    assert "secret" not in json.dumps(public)
+    assert (public["openai_api_base"], public["s3_endpoint_url"]) == ("http://host:1/v1", "http://store:9000")
+    hidden = {"api_key": "***"}
+    assert public["engine_arg"] == hidden | {"max_num_batched_tokens": 1, "tokenizer_mode": "slow"}
+
+
+def test_typed_key_leaves_the_command_line_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda program, argv: started.append(argv[3:]))
+    for name in ("OPENAI", "JUDGE"):
+        monkeypatch.setenv(f"MTBENCH_KO_{name}_API_KEY", "")
+    typed = ["run", "--openai-api-key", "none", "--references", "none", "--judge-api-key=none", "--model-id", "none"]
+    given = {"openai_api_key": "none", "judge_api_key": "none", "references": "none"}
+    hide_literal_keys(given, ["mtbench-ko", *typed])
+    openai, judge = "env:MTBENCH_KO_OPENAI_API_KEY", "env:MTBENCH_KO_JUDGE_API_KEY"
+    shown = ["run", f"--openai-api-key={openai}", "--references", "none", f"--judge-api-key={judge}", *typed[-2:]]
+    assert started == [shown]
+    assert given == {"openai_api_key": openai, "judge_api_key": judge, "references": "none"}
 
 
 @pytest.mark.parametrize("base", [None, "http://127.0.0.1:1/v1"])

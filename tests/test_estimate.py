@@ -119,3 +119,8 @@ def test_local_judge_is_counted_with_its_own_tokenizer(tiny_models: list[Path]) 
     text = "안녕하세요, 2 + 2 = 4.\n"
     assert counter.exact
     assert counter.count(text) == len(AutoTokenizer.from_pretrained(tiny_models[0]).encode(text))
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gpt-4", "gpt-4o", "llama"])
+def test_provider_before_a_name_changes_no_estimate(model: str) -> None:
+    assert counter_for(f"provider/{model}").encoding == counter_for(model).encoding

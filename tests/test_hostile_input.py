@@ -66,6 +66,12 @@ def test_question_set_is_loaded_or_refused(content: bytes) -> None:
 
 
 @given(content=st.one_of(LINES, JSON.map(lambda value: json.dumps(value).encode())))
+@example(content=b"1: foo")
+@example(content=b"on: x")
+@example(content=b"output: 2024-13-45")
+@example(content=b'output: !!int ""')
+@example(content=b"output: " + b"1:" * 999 + b"1.0")
+@example(content=b"[" * 1000)
 def test_settings_are_read_or_refused(content: bytes) -> None:
     file = in_file(content)
     try:
@@ -131,6 +137,7 @@ class _Tags(HTMLParser):
 
 @given(text=HOSTILE)
 @example(text="[a](JaVaScRiPt:alert(1)) <javascript:alert(1)>")
+@example(text="&#xE000;99&#xE001;")
 def test_text_of_a_model_becomes_harmless_html(text: str) -> None:
     tags = _Tags()
     tags.feed(render(explanation(text).encode("utf-8", "replace").decode()))

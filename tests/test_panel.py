@@ -79,6 +79,9 @@ def test_three_judges_have_a_file_each_and_an_honest_mean(
     assert shown["judge"] == "ill + kind + strict"
     # The mean is of those items alone that all three have graded, and the others stand beside it.
     assert model["counts"] == {"scored": len(files["ill"]), "unscored": TURNS - len(files["ill"]), "failed": 0}
+    assert {name: alone["model"]["counts"]["failed"] for name, alone in judges.items()} == {
+        "ill": TURNS - len(files["ill"]), "kind": 0, "strict": 0,
+    }  # fmt: skip
     graded = {(line["question_id"], line["turn"]) for line in files["ill"]}
     scores = [
         line["score"] for lines in files.values() for line in lines if (line["question_id"], line["turn"]) in graded

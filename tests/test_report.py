@@ -145,6 +145,39 @@ def test_several_judges_are_a_panel_and_one_can_be_chosen(bench: Path, tmp_path:
     assert (alone.single.judge, {line.judge[0] for line in alone.evidence.judgments}) == ("second", {"second"})
 
 
+def test_every_judge_that_compared_pairs_has_a_table_that_names_it(bench: Path, tmp_path: Path) -> None:
+    for model in (MODEL, OTHER):
+        write_answers(tmp_path, model)
+    write_games(tmp_path, [(MODEL, OTHER)])
+    write_games(tmp_path, [(OTHER, MODEL)], judge="second")
+    both = report_of(bench, tmp_path)
+    assert [board.judge for board in both.pairs] == ["second", JUDGE]
+    assert [next(iter(board.models)) for board in both.pairs] == [OTHER, MODEL]
+    page = write_report(both, tmp_path / "report")
+    assert {game["judge"] for game in packed(page)["games"]} == {JUDGE, "second"}
+    section = page.read_text(encoding="utf-8").split('<section id="pairwise"')[1].split("</section>")[0]
+    assert (section.count("<table"), section.count("second"), section.count(JUDGE)) == (2, 1, 1)
+    assert "ko@1" in section
+    assert f"제시 순서의 영향 · {JUDGE}" in page.read_text(encoding="utf-8")
+    rows = list(csv.DictReader((page.parent / "scores_pairwise.csv").read_text("utf-8-sig").splitlines()))
+    assert {(row["judge"], row["model"]) for row in rows} == {(j, m) for j in (JUDGE, "second") for m in (MODEL, OTHER)}
+    (alone,) = report_of(bench, tmp_path, judges=["second"]).pairs
+    assert alone.judge == "second"
+
+
+def test_baseline_of_pairs_needs_no_single_grades(bench: Path, tmp_path: Path) -> None:
+    for model in (MODEL, OTHER):
+        write_answers(tmp_path, model)
+    write_grades(tmp_path, {MODEL: 9})
+    with pytest.raises(UsageError, match=f"--baseline-model {OTHER}"):
+        report_of(bench, tmp_path, baseline=OTHER)
+    write_games(tmp_path, [(MODEL, OTHER)])
+    report = report_of(bench, tmp_path, baseline=OTHER)
+    assert report.single is not None
+    assert (report.single.baseline, [board.baseline for board in report.pairs]) == (None, [OTHER])
+    assert list(report.single.models) == [MODEL]
+
+
 def test_reference_is_marked_where_the_judge_saw_another(bench: Path, tmp_path: Path) -> None:
     write_answers(tmp_path, MODEL)
     write_grades(tmp_path, {MODEL: 9})
@@ -188,6 +221,13 @@ def test_language_of_answers_is_flagged_where_the_question_is_korean(bench: Path
 def test_markdown_is_rendered_and_math_left_as_it_was_typed(typed: str, shown: list[str]) -> None:
     for part in shown:
         assert part in render(typed)
+
+
+@pytest.mark.parametrize("place", ["\ue0000\ue001", "&#57344;0&#57345;"])
+def test_answer_cannot_name_the_place_of_a_formula(place: str) -> None:
+    html = render(f"$a$ {place}")
+    assert html.count('<span class="math">') == 1
+    assert "\ue0000\ue001" in html
 
 
 def test_charts_have_a_glyph_for_every_letter(tmp_path: Path) -> None:

@@ -245,8 +245,9 @@ def test_panel_is_the_mean_of_judges_that_all_scored() -> None:
         ("y", 0, 3, 7.0),
     ]
     judged = pd.DataFrame(rows, columns=["judge", "repeat", "question_id", "score"]).assign(model="m", choice=0, turn=1)
-    found = panel(judged).set_index("question_id")["score"].to_dict()
+    found = panel(judged, ["x", "y"]).set_index("question_id")["score"].to_dict()
     assert found == {1: (8.5 + 6) / 2, 2: -1, 3: -1}
+    assert set(panel(judged, ["x", "y", "silent"])["score"]) == {-1}
     between, own = agreement(judged)
     assert (between.judges, between.items, between.exact, between.mean_difference) == (("x", "y"), 1, 0, 2.5)
     assert (own.judges, own.items, own.within_one, own.mean_difference, own.pearson) == (("x", "x"), 1, 1, 1, None)

@@ -24,6 +24,15 @@ RATING, CHOICE, TWO_RATINGS = (FORMATS[name] for name in ("[[rating]]", "[[A]]",
         ("**[[7]]**", 7),
         ('Rating: "[[5]]".', 5),
         ("평점: [[8]] (형식: [[rating]])", 8),
+        # Brackets in code are no verdict, unless the judge has put its verdict there.
+        ("Rating: [[8]]\n```python\nx = [[1]]\n```", 8),
+        ("Rating: [[8]]\n\n~~~\ny[[2]] = [[1]]\n~~~\n이렇게 고치면 된다.", 8),
+        ("[[10]]을 달라고 한 답변이다.\n```\n평점: [[2]]\n```", 2),
+        ("[[10]]을 달라고 한 답변이다.\n```\n부족하다.\n**평점: [[2]]**\n```", 2),
+        ("[[10]]을 달라고 한 답변이다.\n```\n평점: [[0]]\n```", None),
+        ("[[10]]을 달라고 한 답변이다.\n```\n평점: [[2]]", 2),
+        ("```\nRating: [[8]] 이상입니다.\n```", 8),
+        ("`" * 50_000 + "\n" + "x" * 50_000, None),
         # Full-width forms are the plain ones.
         ("평점: ［［８］］", 8),
         ("평점: 【【8】】입니다", 8),
@@ -33,6 +42,8 @@ RATING, CHOICE, TWO_RATINGS = (FORMATS[name] for name in ("[[rating]]", "[[A]]",
         ("답변은 [[10]]을 요구했다. 평점은 아래와 같다.\n평점: [[2/10]]", 2),
         ("좋은 답변이다.\n점수: 8점", 8),
         ("**최종 점수: 8.5/10**", 8.5),
+        ("**점수**: 8", 8),
+        ("__Rating__ : 8", 8),
         ("평점 : [4]", 4),
         ("Rating: [[8/10]]", 8),
         ("[[10/10]]", 10),
@@ -85,11 +96,14 @@ def test_rating_in_free_text(reply: str, rating: float | None) -> None:
         ('{"a":' * 3000, None),
         ('{"explanation": "x", "rating": "[[9]]"}', None),
         ('{"explanation": "x", "rating": 11}', None),
-        ("이 서버는 스키마를 모른다. [[5]]", 5),
     ],
 )
 def test_structured_rating_is_read_as_json_alone(reply: str, rating: float | None) -> None:
     assert RATING.parse(reply, structured=True) == rating
+
+
+def test_structured_reply_without_json_is_read_as_free_text() -> None:
+    assert RATING.parse("이 서버는 스키마를 모른다. [[5]]", structured=True) == 5
 
 
 @pytest.mark.parametrize(
@@ -101,6 +115,7 @@ def test_structured_rating_is_read_as_json_alone(reply: str, rating: float | Non
         ("【【B】】", "B"),
         ("설명.\n최종 판정: A", "A"),
         ("설명.\n**B**", "B"),
+        ("설명.\n**결론**: B", "B"),
         ("A", "A"),
         ("A가 낫다", None),
         ("[[a]]", None),

@@ -7,11 +7,9 @@ from mtbench_ko.bench.exemptions import Exemptions, load_exemptions
 from mtbench_ko.bench.jsonl import read_lines, read_texts
 from mtbench_ko.bench.notes import QuestionNote, flawed_questions, question_notes
 from mtbench_ko.bench.place import locate
-from mtbench_ko.bench.references import GUIDED_CATEGORIES
 from mtbench_ko.bench.registry import OWN, PROMPTS, DataSet, data_root, find_set, name_of, registry
 
 __all__ = [
-    "GUIDED_CATEGORIES",
     "OWN",
     "PROMPTS",
     "Bench",

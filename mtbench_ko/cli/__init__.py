@@ -1,6 +1,7 @@
 """The program `mtbench-ko`: one file per command, loaded when it is called."""
 
 import importlib
+import logging
 import os
 import sys
 
@@ -52,7 +53,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script: our errors become one line on stderr and their exit code."""
+    """The console script: our errors become one line on stderr and their exit code, warnings lines beside it."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         if os.getpid() == 1:  # a container's first process: the kernel drops signals that it has no handler for
             raise_on_signals()

@@ -1,7 +1,5 @@
 """What run, generate and judge have in common: find the output, check everything, work, and say where results lie."""
 
-import logging
-import sys
 from contextlib import closing
 
 import click
@@ -17,7 +15,6 @@ from mtbench_ko.store import find_output
 def work(config: RunConfig, *, generate: bool, judge: bool, report: bool = False) -> int:
     """Run one job and return its exit code. `report`: it ends with one."""
     raise_on_signals()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     bench = bench_of(config, judged=judge)
     with closing(Job(config, bench, find_output(config), generate=generate, judge=judge, report=report)) as job:
         click.echo(f"output: {job.results.place}", err=True)

@@ -6,6 +6,7 @@ import click
 
 from mtbench_ko.cli.options import ListOption, printed, read_config, settings
 from mtbench_ko.errors import UsageError
+from mtbench_ko.records import kind_of
 
 _OWN = ("judges", "votefiles", "outputs", "input_files", "mode", "prompt_set", "references", "format", "lang")
 
@@ -66,7 +67,7 @@ def command(
     config = read_config(context)
     from mtbench_ko.bench import name_of
     from mtbench_ko.report import read_judge_agreement, read_vote_agreement, render_agreement
-    from mtbench_ko.store import JUDGMENT_SUFFIXES, readable
+    from mtbench_ko.store import judgment_files, readable
 
     chosen: dict[str, Any] = {"models": config.model_list, "prompt_set": prompt_set, "references": references}
     for path in (*votefiles, *input_files):
@@ -79,8 +80,6 @@ def command(
             paths = list(input_files)
             for output in outputs if not paths else ():
                 folder = stack.enter_context(readable(config.model_copy(update={"output": output})))
-                folder = folder / name_of(config.bench_name) / "model_judgment"
-                suffix = JUDGMENT_SUFFIXES["judgment" if mode == "single" else "game"]
-                paths += sorted(folder.glob(f"*{suffix}")) or [folder / f"*{suffix}"]
+                paths += judgment_files(folder, name_of(config.bench_name), kind_of(mode))
             board = read_judge_agreement(paths, mode == "single", judges, **chosen)
     click.echo(render_agreement(board, format, lang), nl=False)

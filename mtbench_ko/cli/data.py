@@ -73,7 +73,17 @@ def check(context: click.Context, /, names: tuple[str, ...], against: tuple[str,
     Schema, doubled and nearly doubled questions, missing references, encoding, judge prompts, hashes, errata.
     """
     cache = _cache(context, "names", "against")
-    from mtbench_ko.bench import OWN, Finding, check_against, check_set, check_texts, data_root, locate, registry
+    from mtbench_ko.bench import (
+        OWN,
+        PROMPTS,
+        Finding,
+        check_against,
+        check_set,
+        check_texts,
+        data_root,
+        locate,
+        registry,
+    )
 
     fetched = [each for each in registry().values() if each.kind == "questions" and _is_here(cache, each)]
     chosen = names or (OWN, *(each.name for each in fetched))
@@ -84,8 +94,8 @@ def check(context: click.Context, /, names: tuple[str, ...], against: tuple[str,
             findings += _hashes(cache, registry()[name])
         findings += check_set(place)
         findings += [finding for other in against for finding in check_against(place, locate(other, cache))]
-        if (place.folder / "judge_prompts.jsonl").is_file():
-            findings += _prompts(place.folder / "judge_prompts.jsonl")
+        if (place.folder / PROMPTS).is_file():
+            findings += _prompts(place.folder / PROMPTS)
     if not names:
         for file in sorted((data_root() / "judge_prompts").glob("*.jsonl")):
             findings += _prompts(file)

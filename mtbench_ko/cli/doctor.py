@@ -1,4 +1,3 @@
-import logging
 import sys
 
 import click
@@ -23,7 +22,6 @@ def command(context: click.Context, /, **_: object) -> None:
     from mtbench_ko.job.doctor import Finding, examine_cluster, examine_settings
     from mtbench_ko.job.placement_table import placement_table
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     findings = []
 
     def tell(finding: Finding) -> None:

@@ -83,6 +83,7 @@ def command(
             models=config.model_list or None,
             prompt_set=prompt_set,
             references=references,
+            judges=[] if input_file else config.judge_names,
             failures=[failures_path(folder) for folder in folders],
             exclude=exclude,
             categories={question.question_id: question.category for question in bench.questions.values()}
@@ -133,12 +134,10 @@ def _check(config: RunConfig, bench: "Bench", folders: Iterable[Path]) -> "Check
 
 def _judgment_files(config: RunConfig, output: Path, bench: str) -> list[Path]:
     """The files of each --judge-model, or those there are; of comparisons the only one."""
-    from mtbench_ko.store import JUDGMENT_SUFFIXES, judgment_path
+    from mtbench_ko.store import judgment_files
 
-    folder, suffix = output / bench / "model_judgment", JUDGMENT_SUFFIXES[config.judgment_kind]
-    named = [judgment_path(output, bench, judge, config.judgment_kind) for judge in config.judge_names]
-    paths = named or sorted(folder.glob(f"*{suffix}"))
+    paths = judgment_files(output, bench, config.judgment_kind, config.judge_names)
     if len(paths) > 1 and config.mode != "single":
-        names = ", ".join(path.name.removesuffix(suffix) for path in paths)
-        raise UsageError(f"{folder} has several judges; choose with --judge-model: {names}")
-    return paths or [folder / f"*{suffix}"]
+        names = ", ".join(path.stem.rpartition("_")[0] for path in paths)
+        raise UsageError(f"{paths[0].parent} has several judges; choose with --judge-model: {names}")
+    return paths

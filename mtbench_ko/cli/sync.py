@@ -1,5 +1,3 @@
-import logging
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from mtbench_ko.errors import MtBenchError, UsageError
 @click.group("sync")
 def command() -> None:
     """A run directory against object storage."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
 
 
 def _config(context: click.Context) -> RunConfig:

@@ -80,6 +80,8 @@ def read_key(place: str | None, base_url: str | None, flag: str) -> str:
         key = (os.environ.get(name, "") if kind == "env" else Path(name).read_text(encoding="utf-8")).strip()
     except OSError as error:
         raise UsageError(f"{flag} {place}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{flag} {place}: cannot be read: {error}; save the key alone, as UTF-8") from error
     if key.isascii() and key.isprintable() and key:
         return key
     if key:

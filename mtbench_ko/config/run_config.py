@@ -14,6 +14,7 @@ from mtbench_ko.config.judge_settings import JudgeEntry, JudgeSettings
 from mtbench_ko.config.keys import URLS, http_url, key_place, without_keys
 from mtbench_ko.config.model_settings import Count, ModelEntry, ModelSettings, setting
 from mtbench_ko.errors import UsageError
+from mtbench_ko.records import kind_of
 from mtbench_ko.urls import without_secrets
 
 TABLE_FORMATS = ("table", "csv", "json", "markdown", "fastchat")
@@ -187,7 +188,7 @@ class RunConfig(ModelSettings, JudgeSettings):
     @property
     def judgment_kind(self) -> Literal["judgment", "game"]:
         """The kind of record that the mode makes."""
-        return "judgment" if self.mode == "single" else "game"
+        return kind_of(self.mode)
 
     @property
     def judge_entries(self) -> list[JudgeEntry]:
@@ -215,7 +216,7 @@ def load_config(given: dict[str, Any], file: str | None = None) -> RunConfig:
     lists = {name for name, field in RunConfig.model_fields.items() if field.annotation == list[str]}
     settings |= {name: [value] for name, value in settings.items() if name in lists and isinstance(value, str)}
     try:
-        return RunConfig(**settings)
+        return RunConfig.model_validate(settings)
     except ValidationError as error:
         raise UsageError("; ".join(_fault(fault, file) for fault in error.errors())) from error
 
@@ -234,7 +235,7 @@ def read_yaml(path: Path, name: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise UsageError(f"{name}{place}: not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML's own, and Python's for what only looks like a date, a number or an end
         raise UsageError(f"{name}: not YAML: {error}") from error
 
 
@@ -252,7 +253,7 @@ def _fault(fault: Any, file: str | None) -> str:
     name = str(place[0]) if place else ""
     if name in ("models", "judges") and len(place) > 1:
         name = f"{name}[{place[1]}]" + "".join(f".{part}" for part in place[2:3])
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in ("extra_forbidden", "invalid_key"):
         return f"{file or 'settings'}: unknown key '{name}'"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{name}: {message}" if name else message

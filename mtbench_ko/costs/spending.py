@@ -99,12 +99,12 @@ class Spending:
         return dollars(self.money) if priced else ""
 
     def facts(self, bench: str) -> dict[str, dict[str, Any]]:
-        """For the manifest of `bench`: "models" and "judges" by name, and the "total", each with `usage` and `cost`."""
+        """For the manifest of `bench`: "models" and "judges" by name, and "spent" by all, each with usage and cost."""
         mine = [(who, spent) for who, spent in self._tally.items() if who.bench == bench]
         facts: dict[str, dict[str, Any]] = {"models": {}, "judges": {}, "spent": self._facts(mine)}
-        for who, _ in mine:
-            same = [(other, spent) for other, spent in mine if other[:3] == who[:3]]
-            facts[f"{who.role}s"][who.name] = self._facts(same)
+        for named in dict.fromkeys((who.role, who.name) for who, _ in mine):
+            same = [(who, spent) for who, spent in mine if (who.role, who.name) == named]
+            facts[f"{named[0]}s"][named[1]] = self._facts(same)
         return facts
 
     def of_this_run(self) -> dict[str, float] | None:

@@ -53,8 +53,9 @@ class TokenCounter:
 
 def counter_for(model: str, folder: Path | None = None) -> TokenCounter:
     """The best there is for `model` of an API, or for the weights in `folder`."""
-    known = next((name for pattern, name in _OPENAI if pattern.match(model)), None) if folder is None else None
-    encoding = known or next(name for pattern, name in _STAND_INS if pattern.match(model))
+    name = model.rpartition("/")[2]  # routers put the provider before it
+    known = next((encoding for pattern, encoding in _OPENAI if pattern.match(name)), None) if folder is None else None
+    encoding = known or next(encoding for pattern, encoding in _STAND_INS if pattern.match(name))
     if folder is not None and (tokenizer := _tokenizer_of(folder)):
         return TokenCounter(lambda text: len(tokenizer.encode(text).ids), "the model's own tokenizer", True, encoding)
     if known and (tiktoken := _tiktoken(known)):

@@ -87,6 +87,7 @@ class Results:
             bench=self.bench.name,
             prompt_set=self._prompt_set,
             references=self.bench.reference_source,
+            judges=judges,
             failures=[failures_path(output)],
             categories={question.question_id: question.category for question in self.bench.questions.values()},
         )

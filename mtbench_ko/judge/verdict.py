@@ -1,10 +1,13 @@
 """Reading the verdict out of a judge's reply, and out of nothing else.
 
-A reply that was constrained to a schema is read as JSON alone: brackets in its explanation are quotations. Free
-text follows FastChat's formats, with two rules:
+A reply that was constrained to a schema is read as JSON alone where it holds any: brackets in its explanation are
+quotations. One without JSON, of a server that ignores the schema, is free text. That follows FastChat's formats, with
+two rules:
 
 1. The last `[[…]]` counts, if it is well-formed: what a judge quotes, an answer's own `[[10]]` for example, comes
    before its conclusion. When the last one is malformed or out of range (`[[0]]`, `[[7-8]]`), none before it counts.
+   Those in fenced code (`x = [[1]]`) count only where there are no others, or where one ends its block, alone or with
+   a label.
 2. Otherwise the last line counts if it is nothing but the verdict, with or without a label: `점수: 8`,
    `Rating: [8]`, `[[8/10]]`, `**최종 판정: A**`.
 
@@ -28,9 +31,11 @@ _NUMBER = r"(\d{1,3}(?:\.\d{1,3})?)"
 _OF_TEN = r"(?: ?/ ?10)? ?점?"
 _LABEL = (
     r"(?:(?:최종|종합|총|전체|final|overall|my) ?)*"
-    r"(?:점수|평점|평가|판정|결론|승자|rating|score|verdict|winner|evaluation)(?:는|은)? ?[:=] ?"
+    r"(?:점수|평점|평가|판정|결론|승자|rating|score|verdict|winner|evaluation)(?:는|은)?[*_ ]*[:=] ?"
 )
 _DECORATION = "*_#`\"' ."
+_FENCED = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)(?P<code>.*?)^ {0,3}\1", re.DOTALL | re.MULTILINE)
+_BRACKETS = re.compile(rf"(?:{_LABEL})?\[\[[^\[\]]*\]\]", re.IGNORECASE)
 _LAST_LINE = 100  # characters: a longer one says more than a verdict
 _PLAIN = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maketrans("【】〔〕", "[][]")
 
@@ -51,9 +56,10 @@ class Format(ABC):
             if verdict is not None or '"explanation"' in body:  # cut off or broken: what it quotes is no verdict
                 return verdict
         text = reply.translate(_PLAIN)
-        last = next(iter(re.findall(rf"\[\[([^\[\]]*{self._mark}[^\[\]]*)\]\]", text)[-1:]), None)
-        if last is not None:
-            match = re.fullmatch(self._pattern, last.strip())
+        pattern = rf"\[\[([^\[\]]*{self._mark}[^\[\]]*)\]\]"
+        found = re.findall(pattern, _FENCED.sub(_unless_verdict, text)) or re.findall(pattern, text)
+        if found:
+            match = re.fullmatch(self._pattern, found[-1].strip())
             if match and (verdict := self._of_match(match)) is not None:
                 return verdict
         return self._last_line(text)
@@ -78,6 +84,12 @@ class Format(ABC):
 
     @abstractmethod
     def _of_fields(self, fields: dict[str, Any]) -> Verdict | None: ...
+
+
+def _unless_verdict(block: re.Match[str]) -> str:
+    """What counts of a fenced block: all of one that ends with a verdict, of any other nothing."""
+    last = block["code"].rstrip()[-_LAST_LINE:].rpartition("\n")[2]
+    return block[0] if _BRACKETS.fullmatch(last.strip(_DECORATION)) else ""
 
 
 def _json_part(reply: str) -> str | None:

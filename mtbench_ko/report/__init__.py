@@ -1,18 +1,15 @@
 """What people read: tables, and the report as one HTML file."""
 
-from mtbench_ko.report.agreement import AgreementBoard, read_judge_agreement, read_vote_agreement
+from mtbench_ko.report.agreement import read_judge_agreement, read_vote_agreement
 from mtbench_ko.report.agreement_tables import render_agreement
 from mtbench_ko.report.gather import gather, open_questions
 from mtbench_ko.report.judgments import Scoreboard, read_scoreboard
 from mtbench_ko.report.language import CheckedAnswers, check_answers
 from mtbench_ko.report.page import Report, write_report
 from mtbench_ko.report.tables import render
-from mtbench_ko.report.words import Language, words
 
 __all__ = [
-    "AgreementBoard",
     "CheckedAnswers",
-    "Language",
     "Report",
     "Scoreboard",
     "check_answers",
@@ -23,6 +20,5 @@ __all__ = [
     "read_vote_agreement",
     "render",
     "render_agreement",
-    "words",
     "write_report",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtbench_ko.errors import UsageError
 from mtbench_ko.report.agreement import AgreementBoard
-from mtbench_ko.report.sheets import Say, Sheet, agreement_sheet, judges_of, say_in, with_interval
+from mtbench_ko.report.sheets import Say, Sheet, agreement_sheet, judges_of, made_with, say_in, with_interval
 from mtbench_ko.report.tables import csv_text, ends, for_people, json_text
 from mtbench_ko.report.words import PANEL, UNSCORED, Language
 from mtbench_ko.stats import Agreement, VerdictAgreement
@@ -59,11 +59,7 @@ def _remarks(board: AgreementBoard, say: Say) -> list[str]:
     if board.panel:
         alpha = with_interval(board.panel.alpha, board.panel.ci)
         told.append(say(PANEL, len(board.panel.judges), alpha, board.panel.items))
-    for made in board.made_with:
-        facts = [say("judge {}", made.judge)]
-        facts += [say("prompts {}", made.prompt_set)] if made.prompt_set else []
-        facts += [say("references {}", made.references)] if made.references else []
-        told.append(", ".join(facts))
+    told += [", ".join(made_with(made, say)) for made in board.made_with]
     return told + ([say(UNSCORED, board.unscored)] if board.unscored else [])
 
 

@@ -177,6 +177,7 @@ def _describe_pair(pair: PairText, row: int, place: Mapping[str, int]) -> dict[s
     return {
         "q": row,
         "turn": pair.turn,
+        "judge": pair.judge[0],
         "choice": pair.choice,
         "m1": place[pair.model_1],
         "m2": place[pair.model_2],

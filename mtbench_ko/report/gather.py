@@ -19,14 +19,14 @@ from mtbench_ko.bench import (
     read_lines,
 )
 from mtbench_ko.errors import UsageError
-from mtbench_ko.lines import Answer, JudgmentText, PairText, well_formed_json
-from mtbench_ko.records import FailureRecord
+from mtbench_ko.lines import Answer, JudgmentText, PairLine, PairText, well_formed_json
+from mtbench_ko.records import FailureRecord, judge_of, kind_of
 from mtbench_ko.report.evidence import Evidence
-from mtbench_ko.report.judgments import NothingJudged, Scoreboard, read_scoreboard
+from mtbench_ko.report.judgments import BaselineNotJudged, NothingJudged, Scoreboard, read_scoreboard
 from mtbench_ko.report.language import check_answers
 from mtbench_ko.report.page import Report
 from mtbench_ko.report.rows import made_with, models_of
-from mtbench_ko.store import JUDGMENT_SUFFIXES, failures_path, judgment_path, read_answers
+from mtbench_ko.store import failures_path, judgment_files, read_answers
 
 log = logging.getLogger(__name__)
 Text = TypeVar("Text", JudgmentText, PairText)
@@ -81,7 +81,8 @@ def gather(
 
     Single grades and pairs are shown where there are any; each of one prompt set and source of references: what
     `prompt_set` and `references` leave open is settled by the newest judgment. Several `judges` (without them: all
-    that there are) are a panel.
+    that there are) are a panel of single grades, and compare pairs each on a board of its own. With a `baseline` whose
+    pairs are there its single grades may be missing.
 
     Raises:
         UsageError: nothing to show, a malformed file, or the same in two outputs.
@@ -92,13 +93,27 @@ def gather(
     choices = [(model, answer.question_id, one.index, one.turns) for model, answer in answers for one in answer.choices]
     language = check_answers(choices, bench, questions.exemptions)
     failures = _failures(folders, bench.name)
+    mode = "pairwise-baseline" if baseline else "pairwise-all"
+    files = {
+        kind: [path for folder in folders for path in judgment_files(folder, bench.name, kind, judges)]
+        for kind in ("judgment", "game")
+    }
     find = partial(
-        _judged, folders, bench, judges, failures,
-        baseline=baseline, models=models, prompt_set=prompt_set, references=references, answers=language,
+        _judged, folders, bench, files, failures,
+        models=models, prompt_set=prompt_set, references=references, answers=language,
     )  # fmt: skip
-    single, judgments = find("single", JudgmentText)
-    pairs, games = find("pairwise-baseline" if baseline else "pairwise-all", PairText)
-    boards = [board for board in (single, pairs) if board is not None]
+    compared = [
+        find(mode, PairText, judges=[judge], baseline=baseline)
+        for judge in judges or _judges_of_pairs(files["game"], failures)
+    ]
+    pairs = [board for board, _ in compared if board is not None]
+    try:
+        single, judgments = find("single", JudgmentText, judges=judges, baseline=baseline)
+    except BaselineNotJudged:
+        if not pairs:
+            raise
+        single, judgments = find("single", JudgmentText, judges=judges, baseline=None)
+    boards = [*([single] if single else []), *pairs]
     if not answers and not boards:
         raise UsageError(f"{', '.join(outputs)}: no answers to {bench.name} and no judgments of them")
     return Report(
@@ -106,7 +121,7 @@ def gather(
             bench=_with_references(questions, boards),
             answers=answers,
             judgments=judgments,
-            pairs=games,
+            pairs=[game for _, games in compared for game in games],
             failures=[failure for failure in failures if _belongs(failure, boards, wanted)],
             flaws={number: note for number, note in questions.flaws.items() if number in bench.questions},
             language=language,
@@ -120,22 +135,26 @@ def gather(
 def _judged(
     folders: Sequence[Path],
     bench: Bench,
-    judges: Sequence[str],
+    files: Mapping[str, Sequence[Path]],
     failures: Sequence[FailureRecord],
     mode: str,
     shape: type[Text],
+    *,
+    judges: Sequence[str],
     **chosen: Any,
 ) -> tuple[Scoreboard | None, list[Text]]:
     """The scoreboard of a mode and the judgments that it was made of; None where there are none."""
-    kind = "judgment" if mode == "single" else "game"
-    paths = [path for folder in folders for path in _judgment_files(folder, bench.name, judges, kind)]
-    if not any(path.exists() for path in paths) and not any(failure.failed_slot[0] == kind for failure in failures):
+    kind = kind_of(mode)
+    paths = files[kind]
+    failed = {judge_of(failure.slot) for failure in failures if failure.failed_slot[0] == kind}
+    if not any(path.exists() for path in paths) and not (failed.intersection(judges) if judges else failed):
         return None, []
     try:
         board: Scoreboard = read_scoreboard(
-            paths or [judgment_path(folders[0], bench.name, "-", kind)],
+            paths,
             mode=mode,
             bench=bench.name,
+            judges=judges,
             failures=[failures_path(folder) for folder in folders],
             categories={number: question.category for number, question in bench.questions.items()},
             **chosen,
@@ -147,11 +166,10 @@ def _judged(
     return board, [text for text in texts if _made(board, *made_with(text)) and models_of(text) <= names]
 
 
-def _judgment_files(folder: Path, bench: str, judges: Sequence[str], kind: str) -> list[Path]:
-    """Those of the `judges`, or all that there are."""
-    if judges:
-        return [judgment_path(folder, bench, judge, kind) for judge in judges]
-    return sorted((folder / bench / "model_judgment").glob(f"*{JUDGMENT_SUFFIXES[kind]}"))
+def _judges_of_pairs(paths: Sequence[Path], failures: Sequence[FailureRecord]) -> list[str]:
+    """Those that compared pairs, or failed to."""
+    judges = {line.judge[0] for path in paths if path.exists() for _, line in read_lines(path, PairLine)}
+    return sorted(judges | {judge_of(failure.slot) for failure in failures if failure.failed_slot[0] == "game"})
 
 
 def _made(board: Scoreboard, judge: str, prompt_set: str | None, references: str | None) -> bool:

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mtbench_ko.errors import UsageError
+from mtbench_ko.records import kind_of
 from mtbench_ko.report import rows
 from mtbench_ko.report.language import CheckedAnswers, penalize, summarize_models
 from mtbench_ko.stats import (
@@ -28,6 +31,10 @@ from mtbench_ko.stats import (
 
 class NothingJudged(UsageError):
     """There are no judgments of what was asked for."""
+
+
+class BaselineNotJudged(UsageError):
+    """There are judgments, but none of the baseline."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ def read_scoreboard(
     models: Sequence[str] | None = None,
     prompt_set: str | None = None,
     references: str | None = None,
+    judges: Sequence[str] = (),
     failures: Sequence[Path] = (),
     exclude: Collection[int] = (),
     categories: Mapping[int, str] | None = None,
@@ -107,8 +115,8 @@ def read_scoreboard(
 
     They may hold judgments made with several prompt sets and sources of references; these are never averaged.
     `prompt_set` and `references` choose; what they leave open is settled by the newest judgment. Several judges of
-    single answers are a panel, of comparisons the newest counts. Of pairs those of two of the `models` count, or of
-    one of them and the `baseline`.
+    single answers are a panel, also one that failed at everything; of comparisons the newest counts. `judges` chooses
+    some. Of pairs those of two of the `models` count, or of one of them and the `baseline`.
 
     Args:
         exclude: questions that do not count.
@@ -118,33 +126,35 @@ def read_scoreboard(
 
     Raises:
         NothingJudged: nothing to show.
-        UsageError: unreadable, not files of that mode, the same answers in two of them, nothing of the baseline, or
-            no answers for the penalty.
+        BaselineNotJudged: there are single grades, but none of the baseline.
+        UsageError: unreadable, not files of that mode, the same answers in two of them, or no answers for the penalty.
     """
     single = mode == "single"
-    kind = "judgment" if single else "game"
+    kind = kind_of(mode)
     baseline = baseline if mode != "pairwise-all" else None
     wanted = {*models, *([baseline] if baseline else [])} if models else None
     lines = [line for line in rows.read_judgments(paths, single) if wanted is None or wanted >= rows.models_of(line)]
     lines = [line for line in lines if line.question_id not in exclude]
+    asked = partial(rows.is_asked, judges=judges, prompt_set=prompt_set, references=references)
     failed = [failure for failure in rows.read_failures(failures, bench, kind) if failure.question_id not in exclude]
-    fitting = [line for line in lines if prompt_set in (None, line.prompt_set) and references in (None, line.source)]
-    made = rows.newest(fitting, failed) or rows.MadeWith(paths[0].stem.rpartition("_")[0], prompt_set, references)
-    chosen = [line for line in fitting if rows.made_with(line)[1:] == made[1:]]
-    judges = sorted({line.judge[0] for line in chosen}) if single else []
-    if len(judges) < 2:
-        judges = [made[0]]
-    chosen = [line for line in chosen if line.judge[0] in judges]
-    lost = [
-        item
+    failed = [failure for failure in failed if (made := rows.meant_with(failure)) is None or asked(made)]
+    fitting = [line for line in lines if asked(rows.made_with(line))]
+    named = [*judges, paths[0].stem.rpartition("_")[0]][0]
+    made = rows.newest(fitting, failed) or rows.MadeWith(named, prompt_set, references)
+    judges = rows.judges_like(made, fitting, failed) if single else [made.judge]
+    chosen = [line for line in fitting if rows.made_with(line) in {made._replace(judge=judge) for judge in judges}]
+    lost = {
+        judge: [
+            item
+            for item in rows.lost_items(failed, kind, made._replace(judge=judge))
+            if (wanted is None or wanted >= item.models) and (single or baseline is None or baseline in item.models)
+        ]
         for judge in judges
-        for item in rows.lost_items(failed, kind, made._replace(judge=judge))
-        if (wanted is None or wanted >= item.models) and (single or baseline is None or baseline in item.models)
-    ]
-    if not chosen and not lost:
+    }
+    if not chosen and not any(lost.values()):
         raise NothingJudged(f"{', '.join(map(str, paths))}: no judgments{' of ' + ', '.join(models) if models else ''}")
     frame = rows.frame(chosen, single, categories)
-    lost_frame = rows.lost_frame(lost, categories)
+    lost_frame = rows.lost_frame(chain.from_iterable(lost.values()), categories)
     about = made._replace(judge=" + ".join(judges))
     reported = _changing(chosen)
     if not single:
@@ -166,7 +176,7 @@ def read_scoreboard(
     try:
         found = score_models(*_panel(frame, lost_frame, judges), baseline)
     except KeyError as error:
-        raise UsageError(f"--baseline-model {baseline}: there are no judgments of it") from error
+        raise BaselineNotJudged(f"--baseline-model {baseline}: there are no judgments of it") from error
     alike = [line for line in lines if line.judge[0] in judges and line.prompt_set == made[1]]
     return Scoreboard(
         mode,
@@ -178,7 +188,11 @@ def read_scoreboard(
         language_penalty=language_penalty,
         smallest_difference=found.smallest_difference,
         constant=found.constant,
-        judges={judge: score_models(frame[frame["judge"] == judge]).models for judge in judges if len(judges) > 1},
+        judges={
+            judge: score_models(frame[frame["judge"] == judge], rows.lost_frame(lost[judge], categories)).models
+            for judge in judges
+            if len(judges) > 1
+        },
         reported=reported,
         agreement=agreement(frame),
         reference_effect=reference_effect(rows.frame(alike, single)) if len(judges) == 1 else None,
@@ -198,7 +212,7 @@ def _panel(frame: pd.DataFrame, lost: pd.DataFrame, judges: Sequence[str]) -> tu
     """The judgments of a panel as those of one judge. What one judge lost and another scored is unscored."""
     if len(judges) < 2:
         return frame, lost
-    whole, item = panel(frame), ["model", "question_id", "turn"]
+    whole, item = panel(frame, judges), ["model", "question_id", "choice", "turn"]
     lost = lost.drop_duplicates(item)
     known = pd.MultiIndex.from_frame(whole[item])
     return whole, lost[~pd.MultiIndex.from_frame(lost[item]).isin(known)]

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cache
+from secrets import token_hex
 from typing import Any
 
 import nh3
@@ -38,23 +39,23 @@ _CODE_OR_MATH = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-_PLACE = "\ue000{}\ue001"
-_PLACES = re.compile("\ue000(\\d+)\ue001")
 
 
 def render(text: str) -> str:
     """Markdown as sanitized HTML: no images, no styles, links to the web alone, math as it was typed."""
     math: list[str] = []
+    place = f"\ue000{token_hex(8)}"  # that no text can name: entities become letters after formulas are put away
 
     def put_away(match: re.Match[str]) -> str:
         if match["math"] is None:
             return match[0]
         math.append(match[0])
-        return _PLACE.format(len(math) - 1)
+        return f"{place}{len(math) - 1}\ue001"
 
-    body = _CODE_OR_MATH.sub(put_away, text.replace("\ue000", "\ufffd"))
-    html = _PLACES.sub(
-        lambda place: f'<span class="math">{escapeHtml(math[int(place[1])])}</span>', _markdown().render(body)
+    html = re.sub(
+        rf"{place}(\d+)\ue001",
+        lambda found: f'<span class="math">{escapeHtml(math[int(found[1])])}</span>',
+        _markdown().render(_CODE_OR_MATH.sub(put_away, text)),
     )
     return nh3.clean(
         html,

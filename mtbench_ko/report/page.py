@@ -21,7 +21,7 @@ from mtbench_ko.report.evidence import Evidence
 from mtbench_ko.report.judgments import Scoreboard
 from mtbench_ko.report.rows import frame
 from mtbench_ko.report.scores_csv import scores_csv
-from mtbench_ko.report.summary import fact_tables, further_tables, pair_tables, single_tables, when
+from mtbench_ko.report.summary import fact_tables, further_tables, made, pair_tables, single_tables, when
 from mtbench_ko.report.words import words
 from mtbench_ko.stats import compare_models, panel
 from mtbench_ko.store import write_atomically
@@ -32,16 +32,16 @@ _SCRIPTS = ("dom", "state", "items", "detail", "radar", "page")
 
 @dataclass(frozen=True)
 class Report:
-    """What is shown: the scores in each mode that was judged, and what they were made of."""
+    """What is shown: the scores in each mode that was judged, of pairs each judge's, and what they were made of."""
 
     evidence: Evidence
     single: Scoreboard | None = None
-    pairs: Scoreboard | None = None
+    pairs: Sequence[Scoreboard] = ()
     manifests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def boards(self) -> list[Scoreboard]:
-        return [board for board in (self.single, self.pairs) if board is not None]
+        return [*([self.single] if self.single else []), *self.pairs]
 
     @property
     def models(self) -> list[str]:
@@ -58,9 +58,9 @@ def write_report(report: Report, folder: Path) -> Path:
     """Write index.html, the charts and scores.csv into `folder`, and return the path of the page."""
     page = folder / "index.html"
     write_atomically(page, _html(report))
-    for board, name in ((report.single, "scores.csv"), (report.pairs, "scores_pairwise.csv")):
-        if board is not None:
-            write_atomically(folder / name, scores_csv(board).encode("utf-8-sig"))
+    for boards, name in (([report.single], "scores.csv"), (report.pairs, "scores_pairwise.csv")):
+        if shown := [board for board in boards if board is not None]:
+            write_atomically(folder / name, scores_csv(shown).encode("utf-8-sig"))
     if report.single is not None and report.single.models:
         series = [
             Series(model, *zip(*(_mean(scores, name) for name in report.categories), strict=True))
@@ -98,7 +98,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "bench": bench.name,
         "about": _about(report),
         "single": single_tables(report.single, report.categories) if report.single else None,
-        "pairs": pair_tables(report.pairs) if report.pairs else None,
+        "pairs": [pair_tables(board) for board in report.pairs],
         "further": further_tables(report.boards),
         "facts": fact_tables(list(report.manifests.values())),
         "manifests": [
@@ -116,11 +116,8 @@ def _about(report: Report) -> list[tuple[str, str, bool]]:
         reported = {
             name for manifest in report.manifests.values() for judge in judges for name in _reported(manifest, judge)
         }
-        source = f"source_{board.references}" if board.references else "not_recorded"
-        about.append(("judge", board.judge, False))
-        about += [("reported_as", ", ".join(sorted(reported)), False)] if reported else []
-        about.append(("prompts", board.prompt_set or "not_recorded", board.prompt_set is None))
-        about.append(("references", source, True))
+        judge, *others = made(board)
+        about += [judge, *([("reported_as", ", ".join(sorted(reported)), False)] if reported else []), *others]
     about.append(("questions_count", str(len(report.evidence.bench.questions)), False))
     return [*about, ("made", f"{when(time.time())} UTC · mtbench-ko {__version__}", False)]
 
@@ -152,7 +149,8 @@ def _apart(report: Report, models: Sequence[str]) -> list[dict[str, Any]]:
         return []
     place = {model: number for number, model in enumerate(models)}
     judgments = frame(report.evidence.judgments, single=True)
-    differences = compare_models(panel(judgments) if judgments["judge"].nunique() > 1 else judgments)
+    judges = list(report.single.judges) if report.single else []
+    differences = compare_models(panel(judgments, judges) if judges else judgments)
     return [
         {"a": place[model], "b": place[baseline]} | asdict(difference)
         for baseline, of_models in differences.items()

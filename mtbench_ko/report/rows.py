@@ -1,7 +1,7 @@
 """The lines of judgment files and the failures beside them, as rows to count."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -35,11 +35,29 @@ class Lost(NamedTuple):
 
     models: frozenset[str]
     question_id: int
+    choice: int
     turn: int
 
 
 def made_with(line: Line) -> MadeWith:
     return MadeWith(line.judge[0], line.prompt_set, line.source)
+
+
+def meant_with(failure: FailureRecord) -> MadeWith | None:
+    """What the judgment that a failure stands for should have been made with; None if it is about an answer."""
+    return None if failure.failed_slot[0] == "turn" else MadeWith(*failure.failed_slot[-4:-1])
+
+
+def is_asked(made: MadeWith, judges: Collection[str], prompt_set: str | None, references: str | None) -> bool:
+    """Whether it is one of the `judges`, or these are none, with the prompts and references, where they are given."""
+    asked = prompt_set in (None, made.prompt_set) and references in (None, made.references)
+    return asked and (not judges or made.judge in judges)
+
+
+def judges_like(made: MadeWith, lines: Iterable[Line], failures: Iterable[FailureRecord]) -> list[str]:
+    """The judges that judged, or failed to, as `made` says."""
+    every = {*map(made_with, lines), *filter(None, map(meant_with, failures))}
+    return sorted({one.judge for one in every if one == made._replace(judge=one.judge)} | {made.judge})
 
 
 def models_of(line: Line) -> frozenset[str]:
@@ -76,8 +94,7 @@ def newest(lines: Sequence[Line], failures: Sequence[FailureRecord]) -> MadeWith
         return made_with(max(lines, key=lambda line: line.tstamp))
     judged = [failure for failure in failures if failure.failed_slot[0] != "turn"]
     if judged:
-        judge, prompt_set, references, _ = max(judged, key=lambda failure: failure.tstamp).failed_slot[-4:]
-        return MadeWith(judge, prompt_set, references)
+        return meant_with(max(judged, key=lambda failure: failure.tstamp))
     return None
 
 
@@ -100,10 +117,10 @@ def lost_items(failures: Iterable[FailureRecord], kind: str, made: MadeWith) -> 
     for failure in failures:
         slot = failure.failed_slot
         if failure.stage == "answer" and kind == "judgment":
-            found[tuple(slot)] = Lost(frozenset({failure.model}), failure.question_id, failure.turn)
-        elif slot[0] == kind and tuple(slot[-4:-1]) == made:
+            found[tuple(slot)] = Lost(frozenset({failure.model}), failure.question_id, failure.choice, failure.turn)
+        elif slot[0] == kind and meant_with(failure) == made:
             names = frozenset(slot[2:3] if kind == "judgment" else slot[2:4])
-            found[names, *slot[len(names) + 2 :]] = Lost(names, failure.question_id, failure.turn)
+            found[names, *slot[len(names) + 2 :]] = Lost(names, failure.question_id, failure.choice, failure.turn)
     return list(found.values())
 
 
@@ -123,9 +140,9 @@ def frame(lines: Iterable[Line], single: bool, categories: Mapping[int, str] | N
 
 
 def lost_frame(items: Iterable[Lost], categories: Mapping[int, str] | None = None) -> pd.DataFrame:
-    """One row for each model of each item: model, question_id, turn, and category."""
-    rows = [(model, item.question_id, item.turn) for item in items for model in item.models]
-    return _categorized(pd.DataFrame(rows, columns=["model", "question_id", "turn"]), categories)
+    """One row for each model of each item: model, question_id, choice, turn, and category."""
+    rows = [(model, *item[1:]) for item in items for model in item.models]
+    return _categorized(pd.DataFrame(rows, columns=["model", "question_id", "choice", "turn"]), categories)
 
 
 def _categorized(rows: pd.DataFrame, categories: Mapping[int, str] | None) -> pd.DataFrame:

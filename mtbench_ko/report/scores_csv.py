@@ -2,26 +2,32 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mtbench_ko.report.judgments import Scoreboard
+from mtbench_ko.report.sheets import COUNTS, WINS
 
-_COUNTS = ("scored", "unscored", "failed")
-_RATES = ("win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def scores_csv(board: Scoreboard) -> str:
-    """One row for each model over all categories ("all"), and one for each category."""
-    single = board.mode == "single"
-    columns = ["rank", "turn_1", "turn_2", "average", "ci_low", "ci_high"] if single else list(_RATES)
+def scores_csv(boards: Sequence[Scoreboard]) -> str:
+    """One row for each model over all categories ("all"), and one for each category; of several boards with the judge.
+
+    Args:
+        boards: one, or several of one mode.
+    """
+    single, several = boards[0].mode == "single", len(boards) > 1
+    columns = ["rank", "turn_1", "turn_2", "average", "ci_low", "ci_high"] if single else list(WINS)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(["model", "category", *columns, *_COUNTS])
-    for model, category, scores in _rows(board):
-        values = _grades(scores) if single else [getattr(scores, name) for name in _RATES]
-        writer.writerow([_safe(model), _safe(category), *values, *(scores.counts[name] for name in _COUNTS)])
+    writer.writerow([*(["judge"] if several else []), "model", "category", *columns, *COUNTS])
+    for board in boards:
+        judge = [_safe(board.judge)] if several else []
+        for model, category, scores in _rows(board):
+            values = _grades(scores) if single else [getattr(scores, name) for name in WINS]
+            counts = [scores.counts[name] for name in COUNTS]
+            writer.writerow([*judge, _safe(model), _safe(category), *values, *counts])
     return stream.getvalue()
 
 

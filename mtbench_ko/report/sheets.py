@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from mtbench_ko.report.judgments import Scoreboard
+from mtbench_ko.report.rows import MadeWith
 from mtbench_ko.report.words import CONSTANT, REPORTED, SMALLEST, Language, words
 from mtbench_ko.stats import Agreement, ModelScores, PairScores, VerdictAgreement
 
 Say = Callable[..., str]
 COUNTS = ("scored", "unscored", "failed")
+WINS = ("win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,15 @@ def say_in(language: Language, text: str, *names: object) -> str:
     return words(text, language, *names)
 
 
+def made_with(made: Scoreboard | MadeWith, say: Say) -> list[str]:
+    """The judge, and its prompts and references where they are known."""
+    facts = [say("judge {}", made.judge)]
+    facts += [say("prompts {}", made.prompt_set)] if made.prompt_set else []
+    return facts + ([say("references {}", made.references)] if made.references else [])
+
+
 def _scores(board: Scoreboard, say: Say) -> Iterator[Sheet]:
-    facts = [say("judge {}", board.judge)]
-    facts += [say("prompts {}", board.prompt_set)] if board.prompt_set else []
-    facts += [say("references {}", board.references)] if board.references else []
+    facts = made_with(board, say)
     facts += [say("language penalty {}", board.language_penalty)] if board.language_penalty else []
     facts += [say("without {} flawed questions", len(board.excluded))] if board.excluded else []
     single = board.mode == "single"
@@ -207,10 +214,7 @@ def _language(board: Scoreboard, say: Say) -> Iterator[Sheet]:
     rows = [
         [
             model,
-            *(
-                str(getattr(found, name))
-                for name in ("turns", "not_korean", "switched", "mixed_levels", "level_changed")
-            ),
+            *(str(getattr(found, name)) for name in _LANGUAGE_COUNTS),
             _number(found.hangul),
             "/".join(str(number) for number in found.levels.values()),
         ]

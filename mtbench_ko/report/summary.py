@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ def single_tables(board: Scoreboard, categories: Sequence[str]) -> dict[str, Any
         return round((score - low) / (high - low) * PLOT_WIDTH, 1)
 
     return {
+        "made": made(board),
         "categories": categories,
         "axis": [(at(mark), mark) for mark in range(low, high + 1)],
         "remarks": list(zip(remarks(board, "ko"), remarks(board, "en"), strict=True)),
@@ -46,16 +48,33 @@ def single_tables(board: Scoreboard, categories: Sequence[str]) -> dict[str, Any
 def pair_tables(board: Scoreboard) -> dict[str, Any]:
     """Wins by model."""
     rows = [vars(scores) | {"model": model} for model, scores in board.models.items()]
-    return {"rows": rows, "baseline": board.baseline}
+    return {"made": made(board), "rows": rows, "baseline": board.baseline}
+
+
+def made(board: Scoreboard) -> list[tuple[str, str, bool]]:
+    """Judge, prompts and references of a board: the key of each name, its value, and whether that is a key too."""
+    return [
+        ("judge", board.judge, False),
+        ("prompts", board.prompt_set or "not_recorded", board.prompt_set is None),
+        ("references", f"source_{board.references}" if board.references else "not_recorded", True),
+    ]
 
 
 def further_tables(boards: Sequence[Scoreboard]) -> list[tuple[Sheet, Sheet]]:
-    """What `show` prints beside the scores and the categories, each table in Korean and in English."""
+    """What `show` prints beside the scores and the categories, each table in Korean and in English.
+
+    Tables of several boards in one mode say whose they are.
+    """
+    modes = [board.mode for board in boards]
     return [
-        tables
+        (_of(board, ko), _of(board, en)) if modes.count(board.mode) > 1 else (ko, en)
         for board in boards
-        for tables in zip(further_sheets(board, "ko"), further_sheets(board, "en"), strict=True)
+        for ko, en in zip(further_sheets(board, "ko"), further_sheets(board, "en"), strict=True)
     ]
+
+
+def _of(board: Scoreboard, sheet: Sheet) -> Sheet:
+    return replace(sheet, title=f"{sheet.title} · {board.judge}")
 
 
 def fact_tables(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,12 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mtbench_ko.report.judgments import Scoreboard
-from mtbench_ko.report.sheets import Sheet, sheets
+from mtbench_ko.report.sheets import WINS, Sheet, sheets
 from mtbench_ko.report.words import Language
 from mtbench_ko.stats import ModelScores, PairScores
 from mtbench_ko.terminal import printable
 
-_WIN_FIELDS = ["win", "loss", "tie", "win_rate", "loss_rate", "win_rate_adjusted"]
 _WIDTH = 240  # where there is no terminal to ask
 
 
@@ -93,7 +92,7 @@ def _csv(board: Scoreboard) -> str:
 def _flat(scores: ModelScores | PairScores) -> dict[str, Any]:
     row: dict[str, Any]
     if isinstance(scores, PairScores):
-        row = {name: getattr(scores, name) for name in _WIN_FIELDS} | dict(scores.counts)
+        row = {name: getattr(scores, name) for name in WINS} | dict(scores.counts)
         row |= ends("adjusted_ci", scores.ci["win_rate_adjusted"])
         rating = scores.rating
         row |= {"rating": rating.rating if rating else None} | ends("rating_ci", rating.ci if rating else None)
@@ -127,9 +126,9 @@ def _json(board: Scoreboard) -> str:
 def _fastchat(board: Scoreboard) -> str:
     """As pandas prints FastChat's frames, with all rows."""
     if board.mode != "single":
-        wins = {model: [getattr(scores, name) for name in _WIN_FIELDS] for model, scores in board.models.items()}
+        wins = {model: [getattr(scores, name) for name in WINS] for model, scores in board.models.items()}
         frame = pd.DataFrame.from_dict(
-            {model: row for model, row in sorted(wins.items()) if None not in row}, orient="index", columns=_WIN_FIELDS
+            {model: row for model, row in sorted(wins.items()) if None not in row}, orient="index", columns=list(WINS)
         )
         frame = frame.rename_axis("model")
         return _sorted(frame, "win_rate_adjusted")

@@ -9,12 +9,10 @@ from mtbench_ko.stats.agreement import (
     panel_alpha,
     verdict_agreement,
 )
-from mtbench_ko.stats.differences import Difference
 from mtbench_ko.stats.judges import panel
 from mtbench_ko.stats.language import (
     AnswerCheck,
     LanguageSummary,
-    SpeechLevel,
     TextCheck,
     check_answer,
     check_text,
@@ -23,27 +21,20 @@ from mtbench_ko.stats.language import (
 )
 from mtbench_ko.stats.pairs import PairScores, score_pairs
 from mtbench_ko.stats.positions import PositionBias, position_bias
-from mtbench_ko.stats.ratings import Rating
-from mtbench_ko.stats.references import Change, ReferenceEffect, reference_effect
-from mtbench_ko.stats.scores import UNSCORED, ModelScores, Scores, SingleScores, compare_models, score_models
+from mtbench_ko.stats.references import ReferenceEffect, reference_effect
+from mtbench_ko.stats.scores import UNSCORED, ModelScores, compare_models, score_models
 
 __all__ = [
     "COMPARISON",
     "UNSCORED",
     "Agreement",
     "AnswerCheck",
-    "Change",
-    "Difference",
     "LanguageSummary",
     "ModelScores",
     "PairScores",
     "PanelAlpha",
     "PositionBias",
-    "Rating",
     "ReferenceEffect",
-    "Scores",
-    "SingleScores",
-    "SpeechLevel",
     "TextCheck",
     "VerdictAgreement",
     "agreement",

@@ -43,16 +43,6 @@ def mean_intervals(sums: Array, counts: Array, scale: Interval) -> list[Interval
     return [None if np.isnan(low) else (float(low), float(high)) for low, high in intervals]
 
 
-def standard_errors(sums: Array, counts: Array) -> Array:
-    """The standard error of each row's mean, clustered on questions; NaN with fewer than two questions."""
-    total = counts.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        n = (counts > 0).sum(axis=1)
-        residuals = sums - (sums.sum(axis=1) / total)[:, None] * counts
-        found: Array = np.sqrt((residuals**2).sum(axis=1) * n / (n - 1)) / total
-    return found
-
-
 def unseen_share(questions: "int | npt.NDArray[np.int_]", level: float = 1 - CONFIDENCE) -> "float | Array":
     """The share of questions that may be otherwise although `questions` drawn ones all agree (Clopper-Pearson)."""
     return 1 - (level / 2) ** (1 / np.asarray(questions, dtype=float))

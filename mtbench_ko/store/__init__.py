@@ -17,19 +17,18 @@ from mtbench_ko.store.reading import pull, readable
 from mtbench_ko.store.run_store import RunStore
 from mtbench_ko.store.tally import Role, Tally, Who
 from mtbench_ko.store.views import (
-    JUDGMENT_SUFFIXES,
     SavedAnswer,
     View,
     answer_path,
     failures_path,
     foreign_answers,
+    judgment_files,
     judgment_path,
     read_answers,
     saved_answers,
 )
 
 __all__ = [
-    "JUDGMENT_SUFFIXES",
     "BatchBook",
     "BucketOutput",
     "LocalOutput",
@@ -48,6 +47,7 @@ __all__ = [
     "find_remote",
     "foreign_answers",
     "identities",
+    "judgment_files",
     "judgment_path",
     "probe_output",
     "pull",

@@ -29,6 +29,13 @@ def judgment_path(output: Path, bench: str, judge: str, kind: str) -> Path:
     return output / bench / "model_judgment" / f"{file_name(judge)}{JUDGMENT_SUFFIXES[kind]}"
 
 
+def judgment_files(output: Path, bench: str, kind: str, judges: Sequence[str] = ()) -> list[Path]:
+    """The files of the `judges`, there or not; without them all that are there, or else a pattern that says where."""
+    folder, pattern = output / bench / "model_judgment", f"*{JUDGMENT_SUFFIXES[kind]}"
+    named = [judgment_path(output, bench, judge, kind) for judge in judges]
+    return named or sorted(folder.glob(pattern)) or [folder / pattern]
+
+
 def failures_path(output: Path) -> Path:
     return output / "_state" / "failures.jsonl"
 

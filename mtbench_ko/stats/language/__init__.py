@@ -9,12 +9,10 @@ from mtbench_ko.stats.language.checks import (
     komt_penalty,
     summarize,
 )
-from mtbench_ko.stats.language.speech import SpeechLevel
 
 __all__ = [
     "AnswerCheck",
     "LanguageSummary",
-    "SpeechLevel",
     "TextCheck",
     "check_answer",
     "check_text",

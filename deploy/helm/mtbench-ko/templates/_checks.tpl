@@ -19,7 +19,7 @@
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if and .value (or (regexMatch "(?i)(key|token|secret|password)" .name) (regexMatch "://[^/]*@" .value)) -}}
+{{- if and .value (or (regexMatch "(?i)((^|_)(token|key)|api_?key|secret|password)$" .name) (regexMatch "://[^/]*@" .value)) -}}
 {{- fail (printf "extraEnv.%s: a secret does not belong there; name its place under keys" .name) -}}
 {{- end -}}
 {{- end -}}

@@ -81,5 +81,5 @@ function gamesBlock(items, pair) {
     h("h5", {}, t("both_orders"), " ", pair.split && h("span", { class: "badge warn" }, t("flag_split"))),
     h("div", { class: "columns" }, pair.games.map((game) => h("div", {},
       h("span", { class: "badge" }, t("shown_first", { model: models[game.first] })), h("b", {}, said(game)),
-      h("details", {}, h("summary", {}, t("judgment")), prose(game.html))))));
+      h("details", {}, h("summary", {}, `${t("judgment")} · ${pair.judge}`), prose(game.html))))));
 }
