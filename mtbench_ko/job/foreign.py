@@ -61,7 +61,7 @@ def _adopted(answers: Iterable[Answer], conversations: Iterable[Conversation], p
             if len(choice.turns) > len(talk.question.turns):
                 raise UsageError(
                     f"{path}: question {answer.question_id} has {len(choice.turns)} answers for "
-                    f"{len(talk.question.turns)} turns, so these belong to other questions; --overwrite writes over them"
+                    f"{len(talk.question.turns)} turns: of another question set? --overwrite writes over them"
                 )
             for number, text in enumerate(choice.turns, start=1):
                 yield TurnRecord(
