@@ -11,7 +11,7 @@ import pytest
 from s3_server import S3Server, TroubleProxy, trouble_proxy
 
 from mtbench_ko.errors import Stopped, UsageError
-from mtbench_ko.store import RunStore, write_atomically
+from mtbench_ko.store import RunStore, pull, write_atomically
 from mtbench_ko.store.objects import Conflict, ObjectError, Objects, Place
 from mtbench_ko.store.output import BucketOutput, spool_folder
 from mtbench_ko.store.remote import Fenced, RemoteRun, is_result
@@ -178,6 +178,26 @@ def test_finished_run_is_extended_by_a_new_generation(place: Place, tmp_path: Pa
     assert manifest is not None
     assert (manifest["generation"], len(manifest["parts"])) == (2, 2)
     assert RemoteRun(Objects(place)).problems(manifest) == []
+
+
+def test_pull_beside_a_newer_writer_is_what_was_committed_and_says_so(
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = BucketOutput(place, tmp_path / "first")
+    output.open(write=True)
+    write_journal(tmp_path / "first", line(1))
+    store = RunStore(tmp_path / "first")
+    store.write_views()
+    store.close()
+    output.commit()
+    other = BucketOutput(place, tmp_path / "other")
+    other.open(write=True)
+    write_journal(tmp_path / "other", line(1, "새 답"), line(2).replace(b'"m"', b'"second"'))
+    other.send()
+    pull(RemoteRun(Objects(place)), tmp_path / "pulled")
+    assert journal(tmp_path / "pulled") == [line(1)]
+    assert [path.name for path in (tmp_path / "pulled" / "b" / "model_answer").iterdir()] == ["m.jsonl"]
+    assert "is being extended; this is what was committed before" in caplog.text
 
 
 def test_store_that_goes_away_and_returns_gets_everything(

@@ -20,11 +20,12 @@ DETAIL = 2000  # characters: some servers echo the prompt
 _OVERFLOW = ("maximum context length", "context_length_exceeded", "longer than the maximum model length")
 
 
-def classify(error: Any) -> Failure:
-    """The failure that an SDK error is. Errors that every call would meet have the scope "run"."""
+def classify(error: Any, key: str) -> Failure:
+    """The failure that an SDK error is, without the API's `key`. Errors that every call would meet have the scope
+    "run"."""
     import openai
 
-    detail = well_formed(f"{type(error).__name__}: {error}")[:DETAIL]
+    detail = well_formed(f"{type(error).__name__}: {error}").replace(key, "***")[:DETAIL]  # no part of a key at the cut
     for code in (getattr(error, "code", None), getattr(error, "type", None)):
         if code in _FATAL_CODES:
             return Failure(_FATAL_CODES[code], detail, scope="run")

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mtbench_ko.engine.api_errors import classify
@@ -153,5 +152,4 @@ class BatchApi:
 
     def failure(self, error: Exception) -> Failure:
         """What an error of the SDK means, without the key."""
-        failure = classify(error)
-        return replace(failure, detail=failure.detail.replace(self._spec.api_key, "***"))
+        return classify(error, self._spec.api_key)

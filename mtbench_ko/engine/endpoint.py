@@ -11,7 +11,7 @@ from typing import Any
 
 from mtbench_ko.engine.api_errors import CONTENT_FILTER, QUOTA, classify
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
-from mtbench_ko.engine.batched import Call, Finished, Inbox
+from mtbench_ko.engine.mailbox import Call, Finished, Inbox
 from mtbench_ko.engine.parameters import Parameters, sent_sampling
 from mtbench_ko.engine.replies import read_reply
 from mtbench_ko.urls import without_secrets
@@ -142,7 +142,7 @@ class EndpointReplica:
             reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=request)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if error.code == CONTENT_FILTER:
-                return withheld(messages, body, self._spec.model)
+                return withheld(body, self._spec.model)
             if self._parameters.step_down(error, body):
                 return await self._once(messages, sampling, schema)
             return self._failure(error)
@@ -151,7 +151,7 @@ class EndpointReplica:
             return failure if failure.scope == "run" else _TryLater(failure, _seconds(error.response))
         except openai.OpenAIError as error:
             return self._failure(error)
-        return read_reply(reply.text, self._spec.model, messages, body)
+        return read_reply(reply.text, self._spec.model, body)
 
     async def _heard(self, response: Any) -> None:
         """See every HTTP reply, those that the SDK retries too."""
@@ -160,8 +160,7 @@ class EndpointReplica:
             response.headers["x-should-retry"] = "false"  # the SDK obeys; no waiting brings the money back
 
     def _failure(self, error: Any) -> Failure:
-        failure = classify(error)
-        return replace(failure, detail=failure.detail.replace(self._spec.api_key, "***"))
+        return classify(error, self._spec.api_key)
 
 
 async def ask_once(spec: EndpointSpec, messages: Messages, sampling: Sampling) -> Completion | Failure:
@@ -174,9 +173,9 @@ async def ask_once(spec: EndpointSpec, messages: Messages, sampling: Sampling) -
         await client.stop()
 
 
-def withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:
+def withheld(body: dict[str, Any], model: str) -> Completion:
     """The reply to a prompt that a content filter stopped."""
-    return Completion("", None, CONTENT_FILTER, 0, 0, messages, sent_sampling(body), model)
+    return Completion("", None, CONTENT_FILTER, 0, 0, sent_sampling(body), model)
 
 
 def _seconds(response: Any) -> float:

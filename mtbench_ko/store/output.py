@@ -5,11 +5,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import Stopped, UsageError
+from mtbench_ko.hashing import sha256_text
 from mtbench_ko.records import JOURNAL_LINE, AttemptRecord
 from mtbench_ko.store.files import write_atomically
 from mtbench_ko.store.journal import cut_torn_tail, locked
@@ -266,5 +266,5 @@ def spool_folder(place: Place) -> Path:
     """Where this machine keeps the run of `place` while it works on it: MTBENCH_KO_SPOOL, or the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = Path(os.environ.get("MTBENCH_KO_SPOOL") or cache / "mtbench-ko" / "spool")
-    identity = sha256(f"{place.endpoint_url or ''} {place.bucket}/{place.prefix}".encode()).hexdigest()
+    identity = sha256_text(f"{place.endpoint_url or ''} {place.bucket}/{place.prefix}")
     return root / identity[:16]

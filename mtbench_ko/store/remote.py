@@ -8,7 +8,6 @@ _state/left/000007/<bench>/…       manifests of runs that have not committed, 
 <bench>/…                          copies of the finals under their own names, for people
 """
 
-import hashlib
 import json
 import os
 import socket
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mtbench_ko.errors import Stopped
+from mtbench_ko.hashing import sha256_bytes
 from mtbench_ko.lines import describe
 from mtbench_ko.store.objects import Conflict, ObjectError, Objects
 
@@ -169,7 +169,7 @@ class RemoteRun:
         for entry in entries:
             key = f"{FINALS}{entry['sha256']}"
             self.objects.create(key, files[entry["name"]])
-            if hashlib.sha256(self.objects.read(key)).hexdigest() != entry["sha256"]:
+            if sha256_bytes(self.objects.read(key)) != entry["sha256"]:
                 raise ObjectError(f"{self.objects.url(key)}: the store gives back other bytes than it was sent")
         parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
         vanished = [key for key in self._parts if key not in parts]
@@ -233,7 +233,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def _facts(body: bytes) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
+    return {"sha256": sha256_bytes(body), "size": len(body)}
 
 
 def _read_all(objects: Objects, keys: Iterable[str]) -> dict[str, bytes]:
