@@ -41,7 +41,7 @@ async def measure(arguments: Namespace) -> Outcome:
         items = prompts(arguments.items)
         reset(arguments.url)
         cpu, began = _cpu(pool), time.perf_counter()
-        failures = await _all(pool, items)
+        failures = await _all(pool, items, arguments.parallel)
         seconds = time.perf_counter() - began
         used = {part: total - cpu[part] for part, total in _cpu(pool).items()}
         server = stats(arguments.url)
@@ -58,9 +58,9 @@ async def measure(arguments: Namespace) -> Outcome:
     )
 
 
-async def _all(pool: ReplicaPool, items: list[Messages]) -> list[str]:
-    """Complete every item, `pool.parallel` of them at a time as `Pipeline` does; says what went wrong."""
-    limit = asyncio.Semaphore(pool.parallel)
+async def _all(pool: ReplicaPool, items: list[Messages], parallel: int) -> list[str]:
+    """Complete every item, `parallel` of them at a time as the program does; says what went wrong."""
+    limit = asyncio.Semaphore(parallel)
     failures = []
 
     async def one(messages: Messages) -> None:

@@ -43,7 +43,7 @@ from virtual_time import run
 from mtbench_ko import pipeline as pipeline_module
 from mtbench_ko.engine import Ask, Completion, Messages, Node, ReplicaInfo, ReplicaPool, Replicas, Sampling, ray_cluster
 from mtbench_ko.engine.actors import ActorReplica, Resources
-from mtbench_ko.engine.batched import Call, Finished, Inbox
+from mtbench_ko.engine.mailbox import Call, Finished, Inbox
 from mtbench_ko.generate import Conversation
 from mtbench_ko.job.plan import Contestant, Plan
 from mtbench_ko.job.schedule import Schedule
@@ -186,7 +186,7 @@ class Echo:
     async def stop(self) -> None: ...
 
     async def _complete(self, messages: Messages, sampling: Sampling, schema: object) -> Completion:
-        return Completion("답" * 1000, None, "stop", 500, 1000, messages, sampling.describe(), "m")
+        return Completion("답" * 1000, None, "stop", 500, 1000, sampling.describe(), "m")
 
 
 class _InProcess(SimulatedReplica):
@@ -194,7 +194,7 @@ class _InProcess(SimulatedReplica):
 
     async def complete(self, messages: Messages, sampling: Sampling, schema: object) -> Completion:
         await asyncio.sleep(0)
-        return Completion("답" * 1000, None, "stop", 500, 1000, messages, sampling.describe(), "m")
+        return Completion("답" * 1000, None, "stop", 500, 1000, sampling.describe(), "m")
 
 
 async def real_seconds(pool: ReplicaPool, talks: Sequence[Conversation]) -> float:

@@ -78,7 +78,7 @@ class SimulatedReplica:
     async def complete(self, messages: Messages, sampling: Sampling, schema: object) -> Completion:
         model, question = messages[0]["content"], _BY_TEXT[messages[1]["content"]]
         await asyncio.sleep(seconds(question, model))
-        return Completion("답", None, "stop", 1, 1, messages, sampling.describe(), "m")
+        return Completion("답", None, "stop", 1, 1, sampling.describe(), "m")
 
     async def counters(self) -> Counters | None:
         return None

@@ -1,4 +1,4 @@
-"""Every error that a user can meet, with the exit code it ends the program with.
+"""The errors that end the program, each with its exit code; parts of the program derive kinds of their own.
 
 Exit codes: 0 complete; 1 the run failed; 2 bad usage or input, found before GPU work; 3 finished with more
 failed or unscored items than allowed; 4 stopped with everything saved, and would stop again unchanged;

@@ -1,13 +1,18 @@
-"""sha256 of texts and of JSON values in one canonical form."""
+"""sha256 of bytes, of texts and of JSON values in one canonical form."""
 
 import hashlib
 import json
 from typing import Any
 
 
+def sha256_bytes(content: bytes) -> str:
+    """Hex sha256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_text(text: str) -> str:
     """Hex sha256 of the UTF-8 bytes of `text`."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return sha256_bytes(text.encode("utf-8"))
 
 
 def sha256_json(value: Any) -> str:

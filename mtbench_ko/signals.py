@@ -39,7 +39,8 @@ def stop_signals(
     """
     assert work is not None
     loop = asyncio.get_running_loop()
-    stopping = False
+    stopping = over = False
+    timers: list[asyncio.TimerHandle] = []
 
     def handle() -> None:
         nonlocal stopping
@@ -47,7 +48,8 @@ def stop_signals(
             _save_and_exit(save)
         stopping = True
         stop()
-        loop.call_later(grace, work.cancel)
+        if not over:
+            timers.append(loop.call_later(grace, work.cancel))
 
     def arm() -> None:
         for number in SIGNALS:
@@ -66,6 +68,9 @@ def stop_signals(
         work.uncancel()
         raise Preempted(STOPPED) from None
     finally:
+        over = True
+        for timer in timers:
+            timer.cancel()
         raise_on_signals()
         signal.set_wakeup_fd(before)
         mouth.close()

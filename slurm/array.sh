@@ -55,15 +55,18 @@ fail() {
   exit 2
 }
 
+refuse_key() { # OPTION VALUE
+  [[ $2 =~ ^(env|file): ]] || fail "$1: a key does not belong here: pass env:NAME or file:PATH"
+}
+
 # Sets `run`, the options for every model, `base`, where the outputs go, and `show`, what the summary has to know.
 read_options() {
   run=()
   while (($#)); do
     case $1 in
     --output) base=${2-} && shift 2 && continue ;;
-    --*-api-key | --*-api-key=*)
-      [[ ${1#*-api-key}${2-} =~ ^=?(env|file): ]] || fail "$1: a key does not belong here: pass env:NAME or file:PATH"
-      ;;
+    --*-api-key) refuse_key "$1" "${2-}" ;;
+    --*-api-key=*) refuse_key "${1%%=*}" "${1#*=}" ;;
     --output=*) base=${1#*=} && shift && continue ;;
     --config | --bench-name | --judge-model | --mode | --baseline-model | --s3-endpoint-url) show+=("$1" "${2-}") ;;
     --config=* | --bench-name=* | --judge-model=* | --mode=* | --baseline-model=* | --s3-endpoint-url=*) show+=("$1") ;;
@@ -73,9 +76,16 @@ read_options() {
 }
 
 add_model() { # LINE: to `lines`, completed, and to `names`
-  local words name other i
+  local words split=() name other i
   read -ra words <<<"$1"
   [[ ${words[0]} = -* ]] || words=(--model-path "${words[@]}")
+  for other in "${words[@]}"; do
+    case $other in --*=*) split+=("${other%%=*}" "${other#*=}") ;; *) split+=("$other") ;; esac
+  done
+  words=("${split[@]}") other=
+  for ((i = 0; i < ${#words[@]}; i++)); do
+    case ${words[i]} in --*-api-key) refuse_key "${words[i]}" "${words[i + 1]-}" ;; esac
+  done
   for name in --model-path --model --model-id; do # a later one wins
     for ((i = 0; i < ${#words[@]} - 1; i++)); do [ "${words[i]}" != "$name" ] || other=${words[i + 1]}; done
   done

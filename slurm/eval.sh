@@ -36,6 +36,7 @@ main() {
   if [ -n "${EVAL_MODELS-}" ] && [ -n "${SLURM_ARRAY_TASK_ID-}" ]; then # from array.sh: this task's model
     read -ra line <<<"$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" <<<"$EVAL_MODELS")"
     set -- "$@" "${line[@]}"
+    refuse_keys "$@"
     rm -f "$EVAL_RECORD/$SLURM_ARRAY_TASK_ID"
     trap 'echo "$code" >"$EVAL_RECORD/$SLURM_ARRAY_TASK_ID"' EXIT
   fi

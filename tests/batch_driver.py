@@ -10,7 +10,8 @@ from fake_batches import FakeBatches
 
 from mtbench_ko.engine import BatchEngine, Completion, EndpointSpec, Messages, Sampling
 from mtbench_ko.records import AttemptRecord
-from mtbench_ko.store import BatchBook, LocalOutput, RunStore
+from mtbench_ko.store import BatchBook, RunStore
+from mtbench_ko.store.output import LocalOutput
 
 COLD = Sampling(temperature=0.0, max_tokens=100)
 SCHEMA = {"type": "object"}

@@ -80,7 +80,7 @@ class FakeReplica:
             self.at_once -= 1
         if self.death.done():
             return self.death.result()
-        return Completion(f"re: {text}", None, "stop", 1, 10, messages, {}, "m")
+        return Completion(f"re: {text}", None, "stop", 1, 10, {}, "m")
 
     async def _work(self, text: str) -> None:
         if text in self.cluster.poison:
@@ -92,7 +92,9 @@ class FakeReplica:
     async def counters(self) -> Counters | None:
         if self.death.done():
             raise ReplicaLost("dead")
-        return Counters(steps=self.steps, generated_tokens=10 * self.steps, cache_queries=4, cache_hits=3)
+        return Counters(
+            self.steps, running=self.at_once, generated_tokens=10 * self.steps, cache_queries=4, cache_hits=3
+        )
 
     async def stop(self) -> None:
         self.state = "stopped"

@@ -120,18 +120,18 @@ class S3Server:
 
 
 class TroubleProxy:
-    """Stands before an S3 server; answers everything with `error`, an HTTP status and S3's code, while that is set."""
+    """Stands before an S3 server; answers everything with `error`, an HTTP status and S3's code, while that is set.
+    With `deaf` the server does what it is asked, and only its replies are lost."""
 
     def __init__(self, target: str) -> None:
         self.error: tuple[int, str] | None = None
+        self.deaf = False
         self.url = ""
         self._target = target
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        if self.error:
-            status, code = self.error
-            body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
-            return web.Response(status=status, text=body, content_type="application/xml")
+        if self.error and not self.deaf:
+            return _failure(*self.error)
         async with (
             ClientSession(auto_decompress=False) as client,
             client.request(
@@ -144,7 +144,15 @@ class TroubleProxy:
             headers = {
                 k: v for k, v in reply.headers.items() if k.lower() not in ("transfer-encoding", "content-length")
             }
-            return web.Response(status=reply.status, body=await reply.read(), headers=headers)
+            body = await reply.read()
+            return (
+                _failure(*self.error) if self.error else web.Response(status=reply.status, body=body, headers=headers)
+            )
+
+
+def _failure(status: int, code: str) -> web.Response:
+    body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
+    return web.Response(status=status, text=body, content_type="application/xml")
 
 
 @contextmanager

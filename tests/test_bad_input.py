@@ -164,3 +164,15 @@ def test_output_that_another_run_is_writing(program: Program, tmp_path: Path) ->
         refused(program("generate", *NATIVE, *MODEL), "another run", "--output")
     finally:
         store.close()
+
+
+def test_model_path_that_is_no_hub_id(program: Program) -> None:
+    refused(program("generate", *NATIVE, "--model-path", "models/my model"), "models/my model", "not a hub id")
+
+
+def test_adopted_answers_to_more_turns_than_the_question_has(program: Program, tmp_path: Path) -> None:
+    answer = {"question_id": 1001, "answer_id": "x", "model_id": "m", "tstamp": 1.0}
+    path = tmp_path / "outputs" / NATIVE[1] / "model_answer" / "m.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(answer | {"choices": [{"index": 0, "turns": ["하나", "둘", "셋"]}]}) + "\n")
+    refused(program("generate", *NATIVE, *MODEL, "--adopt"), "m.jsonl: question 1001 has 3 answers for 2 turns")

@@ -12,7 +12,7 @@ from fake_batches import FakeBatches, error
 
 from mtbench_ko.engine import Completion, CompletionFailed
 from mtbench_ko.errors import Stopped
-from mtbench_ko.store import LocalOutput
+from mtbench_ko.store.output import LocalOutput
 
 
 def test_killed_while_a_batch_is_at_work_it_is_taken_up(tmp_path: Path, api: FakeBatches) -> None:

@@ -155,6 +155,9 @@ def test_told_to_stop_it_sends_the_rest_before_it_exits_75(
     model_endpoint.latency = 0
     assert program(*command).returncode == 0
     assert called < len(model_endpoint.requests) == 32
+    sync(program, url, "pull", tmp_path / "pulled")
+    runs = json.loads((tmp_path / "pulled" / BENCH / "manifest.json").read_text())["runs"]
+    assert len(runs) == 2  # the one that was stopped is told of too
 
 
 def test_dry_run_and_a_refused_command_leave_the_writer_alone(

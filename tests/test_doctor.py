@@ -1,12 +1,16 @@
 """What doctor looks at besides models and GPUs (those: test_several_models.py)."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from click.testing import CliRunner
 from s3_server import S3Server
 
+from mtbench_ko.cli import cli
 from mtbench_ko.config import RunConfig
 from mtbench_ko.engine import Weights
+from mtbench_ko.errors import Preempted
 from mtbench_ko.job.doctor import examine_settings
 
 NATIVE = {"bench_name": "mt_bench_ko_native"}
@@ -34,6 +38,19 @@ def test_every_check_is_made_whatever_the_others_say(tmp_path: Path) -> None:
         for each in examine_settings(RunConfig(bench_name="nonsense", output=str(tmp_path), judge_model=["gpt-4o"]))
     }
     assert levels == {"questions": "failed", "models": "failed", "judge": "failed", "output": "ok", "disk": "ok"}
+
+
+def test_signal_ends_it_with_no_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def told_to_end(*_: object) -> NoReturn:
+        raise Preempted("told to end")
+
+    settings = {"bench_name": NATIVE["bench_name"], "output": str(tmp_path)}
+    monkeypatch.setattr("mtbench_ko.engine.ray_cluster", told_to_end)
+    result = CliRunner().invoke(cli, ["doctor", *(f"--{key.replace('_', '-')}={settings[key]}" for key in settings)])
+    assert isinstance(result.exception, Preempted), result.output
+    monkeypatch.setattr("mtbench_ko.job.doctor.find_panel", told_to_end)
+    with pytest.raises(Preempted):
+        list(examine_settings(RunConfig(**settings)))
 
 
 def test_incomplete_weights_are_missed_and_a_second_format_is_not(tmp_path: Path) -> None:

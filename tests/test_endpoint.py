@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from fake_openai import FakeOpenAI, Fault, Reply, completion
 
+from mtbench_ko.engine.api_errors import classify, status_error
 from mtbench_ko.engine.base import Completion, Failure, Sampling
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
 from mtbench_ko.engine.parameters import Parameters
@@ -94,6 +95,15 @@ def test_error_ends_the_item_or_the_run_and_names_its_reason_without_the_key(
     assert isinstance(reply, Failure)
     assert (reply.reason, reply.scope) == (reason, scope)
     assert "sk-secret" not in reply.detail
+
+
+@pytest.mark.parametrize("before", range(1940, 2000, 4))
+def test_key_in_an_error_is_masked_where_its_text_is_cut_too(before: int) -> None:
+    told = {"error": {"message": "x" * before + "sk-secret-0123456789"}}
+    spec = EndpointSpec("m", "http://127.0.0.1:1/v1", "sk-secret-0123456789", 1)
+    detail = spec.clean(classify(status_error(401, told))).detail
+    assert len(detail) == 2000
+    assert "sk-" not in detail
 
 
 def test_silence_is_a_timeout_and_is_tried_again(model_endpoint: FakeOpenAI) -> None:

@@ -98,7 +98,7 @@ def test_prompt_file_is_read_or_refused(content: bytes) -> None:
 @example(body=f'{{"choices": [{{"message": {{"content": "8"}}}}], "usage": {{"prompt_tokens": {LONG}}}}}')
 @example(body='{"choices": [{"message": {"content": "8"}}], "usage": {"prompt_tokens": 1e999}}')
 def test_reply_of_an_endpoint_is_a_completion_or_a_failure(body: str) -> None:
-    assert isinstance(read_reply(body, "m", [], {}), Completion | Failure)
+    assert isinstance(read_reply(body, "m", {}), Completion | Failure)
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -87,6 +87,40 @@ asyncio.run(work())
     assert (tmp_path / "saved").exists()
 
 
+def test_grace_time_of_a_run_that_has_ended_cancels_nothing(tmp_path: Path) -> None:
+    ended = """
+import asyncio, os, signal
+from mtbench_ko import signals
+async def work():
+    told = asyncio.Event()
+    with signals.stop_signals(asyncio.current_task(), told.set, 0.3, lambda: None):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await told.wait()
+    await asyncio.sleep(1)
+asyncio.run(work())
+print("whole")
+"""
+    result = subprocess.run([sys.executable, "-c", ended], text=True, capture_output=True)
+    assert (result.stdout, result.returncode) == ("whole\n", 0), result.stderr
+
+
+@pytest.mark.usefixtures("shared_ray")
+def test_full_disk_ends_it_with_exit_code_4_and_room_is_all_it_needs(
+    program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, small_disk: Path
+) -> None:
+    (small_disk / "filler").write_bytes(b"x" * 20_000)
+    model_endpoint.reply = lambda body, number: f"{number}" + "가" * 500
+    command = ["generate", *arguments(model_endpoint, judge_endpoint)[:8], "--output", small_disk]
+    result = program(*command)
+    assert result.returncode == 4, result.stderr
+    assert "the disk is full" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(small_disk.rglob(".*.new")) == []
+    subprocess.run(["mount", "-o", "remount,size=10m", small_disk], check=True)
+    assert program(*command).returncode == 0
+    assert len(model_endpoint.requests) <= 32 + 32
+
+
 @pytest.mark.usefixtures("shared_ray")
 def test_changed_setting_then_killed_leaves_no_score_of_replaced_answers(
     program: Program, model_endpoint: FakeOpenAI, judge_endpoint: FakeOpenAI, tmp_path: Path

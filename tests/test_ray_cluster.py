@@ -1,12 +1,17 @@
 """Whose Ray it runs on: a cluster that was named, else its own, and never one that merely happens to be there."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ON_LOOPBACK, Program, ray_environment
 from fake_openai import FakeOpenAI
+
+from mtbench_ko.engine import ray_cluster
+from mtbench_ko.errors import Preempted
 
 LIST_JOBS = "import ray; ray.init(address={!r}); from ray._private.state import jobs; print('jobs', len(jobs()))"
 
@@ -22,6 +27,24 @@ def jobs(address: str) -> int:
     )
     assert result.returncode == 0, result.stderr
     return int(result.stdout.split()[-1])
+
+
+def test_sigterm_while_ray_starts_is_a_preemption_and_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def told_to_end(**options: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    folders = set(Path("/tmp").glob("mtb-*"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", told_to_end)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as ray.init itself does
+    try:
+        with pytest.raises(Preempted), ray_cluster(None):
+            pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert set(Path("/tmp").glob("mtb-*")) <= folders
 
 
 def test_cluster_is_joined_only_when_it_is_named(

@@ -172,6 +172,39 @@ def test_key_among_the_arguments_is_refused(script: str, tmp_path: Path) -> None
     assert KEY not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("key", [f"--openai-api-key {KEY}", f"--openai-api-key={KEY}"])
+def test_key_in_a_line_of_models_is_refused(tmp_path: Path, key: str) -> None:
+    line = f"--model m --openai-api-base http://127.0.0.1:9/v1 {key}"
+    (tmp_path / "models.txt").write_text(f"{line}\n")
+    env = {"PATH": "/usr/bin:/bin"}
+    task = {"SLURM_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0", "EVAL_MODELS": line, "EVAL_RECORD": str(tmp_path)}
+    for command, variables in ((["array.sh", "models.txt", "--"], env), (["eval.sh"], env | task)):
+        result = subprocess.run(
+            [REPOSITORY / "slurm" / command[0], *command[1:]],
+            cwd=tmp_path, env=variables, text=True, capture_output=True,
+        )  # fmt: skip
+        assert result.returncode == 2
+        assert "pass env:NAME or file:PATH" in result.stderr
+        assert KEY not in result.stdout + result.stderr
+
+
+def test_models_are_named_by_options_with_equals_signs_too(tmp_path: Path) -> None:
+    (tmp_path / "models.txt").write_text(
+        "org/one --model-id=first --judge-api-key=env:KEY\n--model=org/two --openai-api-base=http://a/v1?x=y\n"
+    )
+    (tmp_path / "sbatch").write_text('#!/bin/bash\nprintf "%s\\n" "$*" "$EVAL_MODELS" >>calls\necho 7\n')
+    (tmp_path / "sbatch").chmod(0o755)
+    result = subprocess.run(
+        [REPOSITORY / "slurm" / "array.sh", "models.txt", "--"],
+        cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True, capture_output=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    calls = (tmp_path / "calls").read_text()
+    assert "--model-path org/one --model-id first --judge-api-key env:KEY --output outputs/first\n" in calls
+    assert "--model org/two --openai-api-base http://a/v1?x=y --output outputs/two\n" in calls
+    assert "show --output outputs/first --output outputs/two\n" in calls
+
+
 def test_array_refuses_two_models_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "models.txt").write_text("org/model\nother/model\n")
     result = subprocess.run(

@@ -9,9 +9,9 @@ from bucket_journal import journal, line, write_journal
 from s3_server import S3Server
 
 from mtbench_ko.errors import UsageError
-from mtbench_ko.store import BucketOutput, RunStore
+from mtbench_ko.store import RunStore
 from mtbench_ko.store.objects import Conflict, ObjectError, Objects, Place
-from mtbench_ko.store.output import spool_folder
+from mtbench_ko.store.output import BucketOutput, spool_folder
 from mtbench_ko.store.remote import Fenced, RemoteRun
 
 

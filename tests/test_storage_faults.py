@@ -9,8 +9,8 @@ from bucket_journal import line, write_journal
 from s3_server import S3Server, TroubleProxy, trouble_proxy
 
 from mtbench_ko.errors import Stopped, UsageError
-from mtbench_ko.store import BucketOutput
 from mtbench_ko.store.objects import Objects, Place
+from mtbench_ko.store.output import BucketOutput
 from mtbench_ko.store.remote import RemoteRun
 
 
@@ -138,3 +138,23 @@ def test_clock_that_is_20_minutes_off_is_named(place: Place, tmp_path: Path, mon
 def _server_is_up(s3: S3Server) -> Iterator[None]:
     yield
     assert s3.client().list_buckets()["Buckets"]
+
+
+def test_part_whose_reply_was_lost_is_sent_once_though_the_journal_has_grown(
+    place: Place, tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trouble_proxy(s3.url) as proxy:
+        output = BucketOutput(replace(place, endpoint_url=proxy.url), tmp_path)
+        output.open(write=True)
+        write_journal(tmp_path, line(1))
+        check = output._remote.check
+        monkeypatch.setattr(output._remote, "check", lambda: None)  # reads are well, the part's own reply is lost
+        proxy.error, proxy.deaf = (503, "SlowDown"), True
+        output.try_to_send()
+        assert list(Objects(place).keys("_state/parts/")) == ["_state/parts/000001-000000.jsonl"]
+        proxy.error = None
+        monkeypatch.setattr(output._remote, "check", check)
+        write_journal(tmp_path, line(2))
+        output.send()
+        output.commit()
+    assert RemoteRun(Objects(place)).lines() == [line(1), line(2)]

@@ -1,17 +1,18 @@
 """The journal keeps what was finished; FastChat's files are views of it."""
 
+import errno
+import fcntl
 import json
-import subprocess
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pytest
 
 from mtbench_ko.bench import read_lines
-from mtbench_ko.errors import MtBenchError, Stopped
+from mtbench_ko.errors import MtBenchError, Stopped, UsageError
 from mtbench_ko.lines import Answer
 from mtbench_ko.records import FailureRecord, TurnRecord
-from mtbench_ko.store import RunStore
+from mtbench_ko.store import RunStore, write_atomically
 from mtbench_ko.store.journal import read_journal
 
 
@@ -106,17 +107,6 @@ def test_failure_is_listed_and_never_an_answer(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False)
-    if mount.returncode:
-        pytest.skip("needs root, to mount a small tmpfs")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
-
-
 def test_full_disk_stops_the_run_and_tears_no_record(small_disk: Path) -> None:
     (small_disk / "filler").write_bytes(b"x" * 8192)
     store = RunStore(small_disk)
@@ -134,3 +124,23 @@ def test_full_disk_stops_the_run_and_tears_no_record(small_disk: Path) -> None:
     again.append(turn(saved))
     again.close()
     assert [record.question_id for _, record in read_journal(journal)] == list(range(saved + 1))
+
+
+def test_file_that_does_not_fit_leaves_the_old_one_and_no_half(small_disk: Path) -> None:
+    write_atomically(small_disk / "file", "old")
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(small_disk / "file", b"x" * (1 << 17))
+    assert {path.name: path.read_text() for path in small_disk.iterdir()} == {"file": "old"}
+
+
+def test_output_that_cannot_be_written_or_locked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=f"{tmp_path}/file/out: cannot be written: Not a directory"):
+        RunStore(tmp_path / "file" / "out")
+
+    def without_locks(stream: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    with pytest.raises(UsageError, match=f"{tmp_path}/out/_state/lock: this file system has no locks"):
+        RunStore(tmp_path / "out")

@@ -18,7 +18,7 @@ def command(context: click.Context, /, **_: object) -> None:
     from rich.console import Console
 
     from mtbench_ko.engine import ray_cluster
-    from mtbench_ko.errors import MtBenchError
+    from mtbench_ko.errors import MtBenchError, Preempted
     from mtbench_ko.job.doctor import Finding, examine_cluster, examine_settings
     from mtbench_ko.job.placement_table import placement_table
 
@@ -37,6 +37,8 @@ def command(context: click.Context, /, **_: object) -> None:
                 tell(finding)
             if plan and plan.asks:
                 Console().print(placement_table(plan))
+    except Preempted:
+        raise
     except MtBenchError as error:
         tell(Finding("failed", "Ray", str(error)))
     sys.exit(2 if any(finding.level == "failed" for finding in findings) else 0)

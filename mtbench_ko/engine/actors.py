@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mtbench_ko.engine.base import Completion, Counters, Failure, Messages, ReplicaInfo, ReplicaLost, Sampling
-from mtbench_ko.engine.batched import Batched
 from mtbench_ko.engine.cluster import alive_nodes, worker_env
 from mtbench_ko.engine.endpoint import EndpointReplica, EndpointSpec
+from mtbench_ko.engine.mailbox import Mailbox
 from mtbench_ko.engine.placement import Replicas, Seat
 from mtbench_ko.engine.pool import ReplicaPool
 from mtbench_ko.engine.throttle import Throttle
@@ -72,7 +72,7 @@ class ActorReplica:
         else:
             options |= {"num_gpus": self._resources.gpus, "num_cpus": self._resources.cpus} | self._on_its_node()
         self._actor = ray.remote(self._kind).options(**options).remote(self._spec)
-        self._calls = Batched(self._actor, self._heard)
+        self._calls = Mailbox(self._actor, self._heard)
         try:
             await self._patiently(self._actor.__ray_ready__.remote())
         except RayError as error:

@@ -57,10 +57,6 @@ class Balance:
         self._new: deque[tuple[Talk, asyncio.Future[Host]]] = deque()
         self._failure: BaseException | None = None
 
-    @property
-    def slots(self) -> int:
-        return sum(host.info.slots for host in self.hosts)
-
     def join(self, host: Host) -> None:
         """A replica can serve: conversations that wait go to it."""
         self.hosts.append(host)

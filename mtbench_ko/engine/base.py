@@ -43,7 +43,7 @@ class Completion:
         prompt_tokens, completion_tokens: token counts; thinking is part of the completion.
         cached_tokens, reasoning_tokens: how many of them came from a cache, and how many were thinking, as far as an
             API says so.
-        messages, sampling: what was really sent.
+        sampling: what was really sent.
         model: the model's name as the engine reported it.
         structured: whether the reply was constrained to the schema that was asked for.
         batch: the line of a batch that it came from, as `BatchRecord.line` has it; None for a call of its own.
@@ -54,7 +54,6 @@ class Completion:
     finish_reason: str | None
     prompt_tokens: int
     completion_tokens: int
-    messages: Messages
     sampling: dict[str, Any]
     model: str
     structured: bool = False
@@ -117,14 +116,7 @@ class Completer(Protocol):
 
 
 class Engine(Completer, Protocol):
-    """All replicas of a model, or all clients of an endpoint. It takes no more work than it can do at once.
-
-    Attributes:
-        parallel: conversations that are worked on at once, at present.
-    """
-
-    @property
-    def parallel(self) -> int: ...
+    """All replicas of a model, or all clients of an endpoint. It takes no more work than it can do at once."""
 
     def conversation(self) -> AbstractAsyncContextManager[Completer]:
         """Enter when there is room for one more conversation; its turns go where the first one's cache is.

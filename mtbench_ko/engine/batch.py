@@ -18,7 +18,7 @@ from mtbench_ko.engine.api_errors import CONTENT_FILTER, status_error
 from mtbench_ko.engine.base import Completer, Completion, CompletionFailed, Failure, Messages, Sampling
 from mtbench_ko.engine.batch_api import BatchApi
 from mtbench_ko.engine.batch_courier import QUEUE_FULL, Book, Courier
-from mtbench_ko.engine.batch_lines import EXPIRED, MOST_LINES, Request, key_of
+from mtbench_ko.engine.batch_lines import EXPIRED, Request, key_of
 from mtbench_ko.engine.batch_queue import FutureReply, Queue, Reply, Waiting
 from mtbench_ko.engine.endpoint import EndpointSpec, withheld
 from mtbench_ko.engine.parameters import Parameters
@@ -67,10 +67,6 @@ class BatchEngine:
         self._began = time.time()
         self._counts: Counter[str] = Counter()
         self._ids: list[str] = []
-
-    @property
-    def parallel(self) -> int:
-        return MOST_LINES
 
     async def start(self) -> None:
         """Take up the batches of earlier runs, and begin to hand over.
@@ -173,11 +169,11 @@ class BatchEngine:
             return self._spec.clean(said)
         body = self._leaving_out(reply.left_out).body(request.sampling, request.schema)
         if said.status == 200:
-            return self._spec.clean(read_completion(said.body, self._spec.model, request.messages, body))
+            return self._spec.clean(read_completion(said.body, self._spec.model, body))
         error = status_error(said.status, said.body)
         if said.status in (400, 422):
             if error.code == CONTENT_FILTER:
-                return withheld(request.messages, body, self._spec.model)
+                return withheld(body, self._spec.model)
             if self._parameters.step_down(error, body):
                 return Failure(_REFUSED, str(error))
         return self._api.failure(error)

@@ -130,7 +130,7 @@ class Courier:
         return (
             isinstance(outcome, Said)
             and outcome.status == 200
-            and isinstance(read_completion(outcome.body, self._model, [], {}), Completion)
+            and isinstance(read_completion(outcome.body, self._model, {}), Completion)
         )
 
 

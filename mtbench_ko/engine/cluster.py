@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mtbench_ko.engine.placement import Node
-from mtbench_ko.errors import MtBenchError
+from mtbench_ko.errors import MtBenchError, Preempted
+from mtbench_ko.signals import STOPPED
 
 QUIET_ENV = {
     "DO_NOT_TRACK": "1",
@@ -35,24 +37,21 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for "bind to loopback only"
     import ray
 
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    where: dict[str, Any] = {"address": address}
     temporary = None
     try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
+        if not address:
             temporary = Path(tempfile.mkdtemp(prefix="mtb-", dir="/tmp"))
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                _temp_dir=str(temporary),
-                **quiet,
-            )
-    except Exception as error:  # Ray raises this very class where a busy machine was too slow for it
-        where = f"to Ray at {address}" if address else "a local Ray cluster"
-        raise MtBenchError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
-    try:
-        yield alive_nodes()
+            where = {"address": "local", "include_dashboard": False, "_temp_dir": str(temporary)}
+        try:
+            ray.init(**where, logging_level=logging.ERROR, log_to_driver=False)
+            nodes = alive_nodes()
+        except (SystemExit, Preempted) as error:  # the first is how Ray takes a SIGTERM from here on
+            raise Preempted(STOPPED) from error
+        except Exception as error:  # Ray raises this very class where a busy machine was too slow for it
+            what = f"connect to Ray at {address}" if address else "start a local Ray cluster"
+            raise MtBenchError(f"cannot {what}: {error}") from error
+        yield nodes
     finally:
         ray.shutdown()
         if temporary is not None:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit, urlunsplit
 
 from mtbench_ko.engine.api_errors import CONTENT_FILTER, QUOTA, classify
 from mtbench_ko.engine.base import Completion, Failure, Messages, ReplicaInfo, Sampling
-from mtbench_ko.engine.batched import Call, Finished, Inbox
+from mtbench_ko.engine.mailbox import Call, Finished, Inbox
 from mtbench_ko.engine.parameters import Parameters, sent_sampling
 from mtbench_ko.engine.replies import read_reply
 from mtbench_ko.urls import hidden, secrets_of, without_secrets
@@ -168,7 +168,7 @@ class EndpointReplica:
             reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=request)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if error.code == CONTENT_FILTER:
-                return withheld(messages, body, self._spec.model)
+                return withheld(body, self._spec.model)
             if self._parameters.step_down(error, body):
                 return await self._once(messages, sampling, schema)
             return self._failure(error)
@@ -177,7 +177,7 @@ class EndpointReplica:
             return failure if failure.scope == "run" else _TryLater(failure, _seconds(error.response))
         except openai.OpenAIError as error:
             return self._failure(error)
-        return self._spec.clean(read_reply(reply.text, self._spec.model, messages, body))
+        return self._spec.clean(read_reply(reply.text, self._spec.model, body))
 
     async def _heard(self, response: Any) -> None:
         """See every HTTP reply, those that the SDK retries too."""
@@ -199,9 +199,9 @@ async def ask_once(spec: EndpointSpec, messages: Messages, sampling: Sampling) -
         await client.stop()
 
 
-def withheld(messages: Messages, body: dict[str, Any], model: str) -> Completion:
+def withheld(body: dict[str, Any], model: str) -> Completion:
     """The reply to a prompt that a content filter stopped."""
-    return Completion("", None, CONTENT_FILTER, 0, 0, messages, sent_sampling(body), model)
+    return Completion("", None, CONTENT_FILTER, 0, 0, sent_sampling(body), model)
 
 
 def _seconds(response: Any) -> float:

@@ -21,6 +21,8 @@ async def wait_for_memory(
     """Wait until `share` of each GPU's memory is free, at most `seconds`; then vLLM has the word.
 
     The processes of an engine that was killed can hold their memory for some seconds after the GPU was given away.
+    Without `gpus` there is nothing to wait for, so not for an engine over several nodes: Ray gives the GPUs to its
+    workers, which vLLM starts itself.
     """
     wanted = min(1.0, _DEFAULT_SHARE if share is None else share) - _SLACK
     clock = asyncio.get_running_loop().time

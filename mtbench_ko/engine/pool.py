@@ -62,10 +62,6 @@ class ReplicaPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._first: asyncio.Future[None] | None = None
 
-    @property
-    def parallel(self) -> int:
-        return self._throttle.parallel if self._throttle else max(1, self._balance.slots)
-
     async def start(self) -> None:
         """Start all replicas beside each other and wait until the first can serve; the others join as they can.
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtbench_ko.engine.api_errors import CONTENT_FILTER
-from mtbench_ko.engine.base import COUNTED, DETAILED, Completion, Failure, Messages
+from mtbench_ko.engine.base import COUNTED, DETAILED, Completion, Failure
 from mtbench_ko.engine.parameters import sent_sampling
 from mtbench_ko.engine.thinking import split_thinking
 from mtbench_ko.lines import describe, well_formed_json
@@ -65,16 +65,16 @@ class _Reply(BaseModel):
     usage: _Usage = _Usage()
 
 
-def read_reply(text: str, model: str, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
+def read_reply(text: str, model: str, body: dict[str, Any]) -> Completion | Failure:
     """The completion in the body of a 200 to a request for `model` with the fields `body`."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         return Failure("malformed_reply", f"a 200 that is not JSON: {error}")
-    return read_completion(value, model, messages, body)
+    return read_completion(value, model, body)
 
 
-def read_completion(value: Any, model: str, messages: Messages, body: dict[str, Any]) -> Completion | Failure:
+def read_completion(value: Any, model: str, body: dict[str, Any]) -> Completion | Failure:
     """The same of a body that is JSON."""
     try:
         value = well_formed_json(value)
@@ -98,7 +98,6 @@ def read_completion(value: Any, model: str, messages: Messages, body: dict[str, 
         text=said,
         reasoning=thinking or inline,
         finish_reason=finish,
-        messages=messages,
         sampling=sent_sampling(body),
         model=reply.model or model,
         structured="response_format" in body,

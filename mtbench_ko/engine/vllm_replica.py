@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mtbench_ko.engine.base import Completion, Counters, Failure, Messages, ReplicaInfo, Sampling
-from mtbench_ko.engine.batched import Call, Finished, Inbox
 from mtbench_ko.engine.gpu_memory import wait_for_memory
+from mtbench_ko.engine.mailbox import Call, Finished, Inbox
 from mtbench_ko.engine.thinking import OPEN, split_thinking
 from mtbench_ko.engine.vllm_arguments import VllmSpec, engine_arguments, seeds_are_safe, unknown_arguments
 from mtbench_ko.engine.vllm_counters import StepCounters
@@ -108,7 +108,6 @@ class VllmReplica:
             finish_reason=result.finish_reason,
             prompt_tokens=len(ids),
             completion_tokens=len(result.token_ids),
-            messages=messages,
             sampling=sent,
             model=self._spec.path,
             structured=schema is not None,

@@ -20,7 +20,6 @@ class _Life:
     moved: float
     read: float
     counters: Counters = field(default_factory=Counters)
-    tokens_per_second: float = 0.0
     calls: int = 0
     completed: int = 0
     ended: float | None = None
@@ -78,15 +77,12 @@ class Watch:
         self.ended(host, None)
 
     def metrics(self) -> list[dict[str, Any]]:
+        """What each replica that serves does, for the progress display."""
         return [
             {
-                "replica": life.host.number,
-                "conversations": len(life.host.talks),
                 "running": life.counters.running,
                 "waiting": life.counters.waiting,
-                "tokens_per_second": round(life.tokens_per_second, 1),
                 "cache_hit_rate": life.cache_hit_rate,
-                "cache_usage": round(life.counters.cache_usage, 3),
             }
             for life in sorted(self._lives.values(), key=_place)
             if life.ended is None
@@ -120,8 +116,6 @@ class Watch:
         if counters is None or not life.calls or counters.steps != life.counters.steps:
             life.moved = now
         if counters is not None:
-            grown = counters.generated_tokens - life.counters.generated_tokens
-            life.tokens_per_second = grown / max(1e-3, now - life.read)
             life.counters, life.read = counters, now
         if now - life.moved < self._hang:
             return None

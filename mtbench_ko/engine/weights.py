@@ -129,7 +129,12 @@ def _installed(name: str) -> bool:
 
 def _hub_snapshot(repo: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=list(SMALL_FILES)))
@@ -137,6 +142,8 @@ def _hub_snapshot(repo: str, revision: str | None) -> Path:
         raise UsageError(
             f"--model-path {repo}: no such folder, not in the hub cache, and the hub is out of reach: {error}"
         ) from error
+    except HFValidationError as error:
+        raise UsageError(f"--model-path {repo}: no such folder, and not a hub id (OWNER/NAME): {error}") from error
     except (RepositoryNotFoundError, HfHubHTTPError) as error:
         raise UsageError(f"--model-path {repo}: no such folder, and the hub answers: {error}") from error
 

@@ -2,10 +2,9 @@
 
 from mtbench_ko.generate.conversation import Conversation, Subject, converse
 from mtbench_ko.generate.order import expected_length, longest_first
-from mtbench_ko.generate.sampling import CATEGORY_TEMPERATURE, seed, temperature
+from mtbench_ko.generate.sampling import seed, temperature
 
 __all__ = [
-    "CATEGORY_TEMPERATURE",
     "Conversation",
     "Subject",
     "converse",

@@ -12,7 +12,7 @@ from mtbench_ko.bench import bench_of
 from mtbench_ko.config import RunConfig, read_key
 from mtbench_ko.engine import Completion, EndpointSpec, Node, Replicas, Sampling, Weights, ask_once, render_template
 from mtbench_ko.engine.survey import Survey, survey
-from mtbench_ko.errors import MtBenchError
+from mtbench_ko.errors import MtBenchError, Preempted
 from mtbench_ko.job.plan import Panelist, Plan, find_contestants, find_panel, make_plan
 from mtbench_ko.store import find_place, probe_output, spool_folder
 from mtbench_ko.terminal import printable
@@ -61,6 +61,8 @@ def examine_cluster(config: RunConfig, nodes: Sequence[Node]) -> tuple[list[Find
 def _guarded(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
         return list(check())
+    except Preempted:
+        raise
     except MtBenchError as error:
         return [Finding("failed", what, str(error))]
 

@@ -58,6 +58,11 @@ def _adopted(answers: Iterable[Answer], conversations: Iterable[Conversation], p
                     f"{path}: question {answer.question_id}, choice {choice.index} is not part of this run, and "
                     f"adopting the rest would drop it; run the whole question set with its --num-choices"
                 )
+            if len(choice.turns) > len(talk.question.turns):
+                raise UsageError(
+                    f"{path}: question {answer.question_id} has {len(choice.turns)} answers for "
+                    f"{len(talk.question.turns)} turns: of another question set? --overwrite writes over them"
+                )
             for number, text in enumerate(choice.turns, start=1):
                 yield TurnRecord(
                     bench=talk.bench,

@@ -218,8 +218,9 @@ class Job:
         return pipeline
 
     def _save(self, progress: RunProgress) -> None:
-        """Put what is finished into the files."""
+        """Send what is finished, and put it into the files."""
         if not self.config.dry_run:
+            self._output.try_to_send()
             self._write_views()
             self._write_manifest(progress)
             self._output.try_to_send()

@@ -39,17 +39,14 @@ class Results:
 
     def write_manifest(self, facts: Mapping[str, Any], spent: dict[str, Any], run: Mapping[str, Any]) -> None:
         """Put `facts` and what was `spent` over those of earlier runs on the same output, and this `run` after them."""
-        update_manifest(
-            self.store.output,
-            self.bench.name,
-            facts={
-                "bench": {"name": self.bench.name, "questions": len(self.bench.questions), "sha256": self.bench.hashes},
-                "judges": {one.name: self._judge_facts(one) for one in self.panel},
-                **facts,
-            },
-            spent=spent,
-            run={**run, "config": self.config.public()},
-        )
+        bench, judges = self.bench, {one.name: self._judge_facts(one) for one in self.panel}
+        about = {"name": bench.name, "questions": len(bench.questions), "sha256": bench.hashes}
+        facts = {"bench": about, "judges": judges, **facts}
+        run = {**run, "config": self.config.public()}
+        try:
+            update_manifest(self.store.output, bench.name, facts=facts, spent=spent, run=run)
+        except OSError as error:  # a full disk, which the run ends with anyhow
+            log.warning("the manifest could not be written: %s", error)
 
     def write_report(self) -> str | None:
         """Put the report beside the results, and return where it is; None where it could not be written."""

@@ -1,11 +1,9 @@
 """What a run has saved: the journal, FastChat's files as views of it, and the manifest."""
 
 from mtbench_ko.store.batches import BatchBook
-from mtbench_ko.store.files import file_name, write_atomically
+from mtbench_ko.store.files import write_atomically
 from mtbench_ko.store.manifest import identities, update_manifest
 from mtbench_ko.store.output import (
-    BucketOutput,
-    LocalOutput,
     Output,
     find_output,
     find_place,
@@ -30,8 +28,6 @@ from mtbench_ko.store.views import (
 
 __all__ = [
     "BatchBook",
-    "BucketOutput",
-    "LocalOutput",
     "Output",
     "Role",
     "RunStore",
@@ -41,7 +37,6 @@ __all__ = [
     "Who",
     "answer_path",
     "failures_path",
-    "file_name",
     "find_output",
     "find_place",
     "find_remote",

@@ -13,11 +13,15 @@ def write_atomically(path: Path, content: str | bytes | Iterable[bytes]) -> None
         content = content.encode("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as stream:
-        stream.writelines([content] if isinstance(content, bytes) else content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.writelines([content] if isinstance(content, bytes) else content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:  # a full disk above all, on which the half would stay and keep others from being written
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_jsonl(path: Path, lines: Iterable[dict[str, Any]]) -> None:

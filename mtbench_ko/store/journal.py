@@ -18,6 +18,8 @@ Span = tuple[int, int]
 """Where a line stands: its offset and length in bytes."""
 
 _SYNC_SECONDS = 1.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 class Journal:
@@ -28,11 +30,12 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        """Raises UsageError where it cannot be written or another process writes it, Stopped on a full disk."""
         self.path = folder / "journal.jsonl"
-        self._lock = _lock(folder / "lock")
-        cut_torn_tail(self.path)
-        self._stream = self.path.open("ab+", buffering=0)
+        with _named(folder.parent):
+            self._lock = _lock(folder / "lock")
+            cut_torn_tail(self.path)
+            self._stream = self.path.open("ab+", buffering=0)
         self._synced = time.monotonic()
 
     def append(self, record: JournalLine) -> Span:
@@ -47,7 +50,7 @@ class Journal:
                 self.sync()
         except OSError as error:
             os.ftruncate(self._stream.fileno(), start)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in _FULL:
                 raise Stopped(f"{self.path}: the disk is full; all before this record is saved") from error
             raise
         return span
@@ -109,10 +112,25 @@ def cut_torn_tail(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of the run directory whose lock file `path` is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path):
+    """Keep other processes out of the run directory whose lock file `path` is.
+
+    Raises:
+        UsageError: another process holds it, or the directory cannot be written.
+        Stopped: the disk is full.
+    """
+    with _named(path.parent.parent), _lock(path):
         yield
+
+
+@contextmanager
+def _named(output: Path) -> Iterator[None]:
+    """Turns the system's refusals to write in `output` into errors that name it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise Stopped(f"{output}: the disk is full; all before this is saved") from error
+        raise UsageError(f"{output}: cannot be written: {error.strerror} ({error.filename})") from error
 
 
 def _lock(path: Path) -> IO[str]:
@@ -121,6 +139,7 @@ def _lock(path: Path) -> IO[str]:
     Raises:
         UsageError: another process holds it.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     stream = path.open("a+")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,6 +149,14 @@ def _lock(path: Path) -> IO[str]:
         stream.close()
         raise UsageError(
             f"{path.parent.parent} is being written by another run (process {holder}); give this one another --output"
+        ) from error
+    except OSError as error:
+        stream.close()
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise UsageError(
+            f"{path}: this file system has no locks ({error.strerror}), so that a second run could not be kept out; "
+            f"give another --output, on a local disk or in a bucket, or mount this one with locks"
         ) from error
     stream.truncate(0)
     stream.write(str(os.getpid()))

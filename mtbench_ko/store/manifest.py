@@ -26,9 +26,23 @@ def update_manifest(
     manifest = _merged(_merged(manifest, facts), spent)
     if run["engines"] or not runs:
         runs.append({"mtbench_ko": __version__, "python": platform.python_version(), "packages": _versions(), **run})
-    for name in ("gpu_hours", "cpu_core_hours"):
-        manifest[name] = round(sum(each.get(name) or 0 for each in runs), 4)
-    write_atomically(path, json.dumps(manifest | {"runs": runs}, ensure_ascii=False, indent=2) + "\n")
+    write_atomically(path, _text(manifest, runs))
+
+
+def join_manifests(one: bytes, other: bytes) -> bytes:
+    """Manifests of one output that were written apart: the runs of both, and the facts of the one with the latest run.
+
+    Raises:
+        ValueError: one of them is not a manifest.
+    """
+    try:
+        manifests = [json.loads(one), json.loads(other)]
+        old, new = sorted(manifests, key=lambda manifest: max(map(_start, manifest["runs"]), default=0.0))
+        older, newer = old.pop("runs"), new.pop("runs")
+        runs = sorted([*older, *(run for run in newer if run not in older)], key=_start)
+        return _text(_merged(old, new), runs).encode("utf-8")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a manifest: {error!r}") from error
 
 
 def identities(output: Path) -> dict[tuple[Literal["model", "judge"], str], str]:
@@ -40,6 +54,16 @@ def identities(output: Path) -> dict[tuple[Literal["model", "judge"], str], str]
             facts = manifest.get(f"{role}s", {})
             found |= {(role, name): each["identity"] for name, each in facts.items() if "identity" in each}
     return found
+
+
+def _start(run: dict[str, Any]) -> float:
+    return float(run.get("started", 0))
+
+
+def _text(manifest: dict[str, Any], runs: list[dict[str, Any]]) -> str:
+    """The file's content, with what all `runs` together took."""
+    hours = {name: round(sum(run.get(name) or 0 for run in runs), 4) for name in ("gpu_hours", "cpu_core_hours")}
+    return json.dumps(manifest | hours | {"runs": runs}, ensure_ascii=False, indent=2) + "\n"
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -4,7 +4,6 @@ Of the S3 API only what every server has: GET, PUT, PUT with If-None-Match: *, L
 things to different servers and encryptions, and are never looked at.
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mtbench_ko.errors import MtBenchError, UsageError
+from mtbench_ko.hashing import sha256_bytes
 from mtbench_ko.urls import hidden
 
 _EXISTS = (409, 412)
@@ -70,7 +70,7 @@ class Objects:
                 if _status(error.__cause__) not in _EXISTS:
                     raise
                 there = self._sha256(key)
-                if there == _digest(body):
+                if there == sha256_bytes(body):
                     return
                 if there is not None:
                     raise Conflict(f"{self.url(key)} exists already, with other content") from error
@@ -93,9 +93,10 @@ class Objects:
             reply = self._client.get_object(Bucket=self._place.bucket, Key=self._full(key))
             body: bytes = reply["Body"].read()
         written = reply["Metadata"].get("sha256")
-        if written is not None and written != _digest(body):
+        found = sha256_bytes(body)
+        if written not in (None, found):
             raise ObjectError(
-                f"{self.url(key)} is damaged: its sha256 is {_digest(body)}, and {written} was written. Nothing was "
+                f"{self.url(key)} is damaged: its sha256 is {found}, and {written} was written. Nothing was "
                 f"changed. Delete the object to do its items again, or restore it from a backup"
             )
         return body
@@ -168,7 +169,7 @@ class Objects:
                 Bucket=self._place.bucket,
                 Key=self._full(key),
                 Body=body,
-                Metadata={"sha256": _digest(body)},
+                Metadata={"sha256": sha256_bytes(body)},
                 **{name: value for name, value in encryption.items() if value},
                 **condition,
             )
@@ -220,10 +221,6 @@ _MEANINGS = {
     "ExpiredToken": "the session token has expired",
     "RequestTimeTooSkewed": "this machine's clock is more than 15 minutes off the server's; set it right",
 }
-
-
-def _digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
 
 
 def _status(error: BaseException | None) -> int | None:

@@ -5,16 +5,17 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 from mtbench_ko.config import RunConfig
 from mtbench_ko.errors import Stopped, UsageError
+from mtbench_ko.hashing import sha256_text
 from mtbench_ko.records import JOURNAL_LINE, AttemptRecord
 from mtbench_ko.store.files import write_atomically
 from mtbench_ko.store.journal import cut_torn_tail, locked
+from mtbench_ko.store.manifest import join_manifests
 from mtbench_ko.store.objects import ObjectError, Objects, Place
-from mtbench_ko.store.remote import RemoteRun
+from mtbench_ko.store.remote import RemoteRun, is_result
 
 log = logging.getLogger(__name__)
 _PART_BYTES = 8 << 20
@@ -59,6 +60,8 @@ class BucketOutput:
         self._single_writer = single_writer
         self._journal = spool / "_state" / "journal.jsonl"
         self._sent = 0  # bytes of the journal that are in the bucket
+        self._pending = b""  # the part that was sent last and may or may not be there
+        self._told: dict[str, bytes] = {}  # the run's manifests as they are in the bucket
         self._sending = threading.Lock()
         self._away: str | None = None
         self._remote = RemoteRun(Objects(place))
@@ -87,9 +90,12 @@ class BucketOutput:
             await asyncio.to_thread(self.try_to_send)
 
     def try_to_send(self) -> None:
-        """Send what is new, if the store takes it."""
+        """Send what is new, the run's manifests too, if the store takes it."""
         try:
             self.send()
+            if (manifests := self._manifests()) != self._told:
+                self._remote.leave(manifests)
+                self._told = manifests
         except ObjectError as error:
             self._remote.objects.renew()
             if self._away is None:
@@ -107,9 +113,11 @@ class BucketOutput:
             Fenced, ObjectError: as `RemoteRun.add_part`.
         """
         with self._sending:
-            while lines := self._unsent():
+            # A part whose reply was lost is sent as it was, though the journal has grown since.
+            while lines := self._pending or self._unsent():
+                self._pending = lines
                 self._remote.add_part(lines)
-                self._sent += len(lines)
+                self._sent, self._pending = self._sent + len(lines), b""
 
     def commit(self) -> None:
         """Send the rest, and make the files of the run its result.
@@ -120,16 +128,21 @@ class BucketOutput:
         try:
             self.send()
             files = {
-                str(path.relative_to(self.folder)): path.read_bytes()
+                name: path.read_bytes()
                 for path in sorted(self.folder.rglob("*"))
-                if path.is_file() and not path.name.startswith(".") and path.parts[len(self.folder.parts)] != "_state"
+                if path.is_file() and is_result(name := path.relative_to(self.folder).as_posix())
             }
             self._remote.commit(files)
+            self._told = self._manifests()
         except ObjectError as error:
             raise Stopped(
                 f"the run is finished, and {self.name} does not have all of it: {error}. Nothing is lost: it is in "
                 f"{self.folder}. 'mtbench-ko sync push --output {self.name}' on this machine finishes it"
             ) from error
+
+    def _manifests(self) -> dict[str, bytes]:
+        paths = sorted(self.folder.glob("*/manifest.json"))
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
 
     def _unsent(self) -> bytes:
         """The next part: whole lines, 8 MiB or a single longer line."""
@@ -143,7 +156,11 @@ class BucketOutput:
         return lines[: lines.rfind(b"\n") + 1]
 
     def _take_up(self, write: bool) -> None:
-        """Make the local journal the bucket's, and after it what only this machine has."""
+        """Make the local journal the bucket's, and after it what only this machine has.
+
+        A folder that others have not written past since it was in step with the bucket, or that never was in a bucket,
+        is the newer one of the two.
+        """
         mine = self.folder / "_state" / "generation"
         before = self._remote.newest()
         if write:
@@ -151,20 +168,25 @@ class BucketOutput:
         sent = self._remote.lines()
         undisturbed = mine.exists() and mine.read_text() == str(before)
         kept = _unsent_lines(self._journal, sent, lambda slot_taken: undisturbed or not slot_taken)
-        self._fetch_tree()
+        self._fetch_results(newer=undisturbed or not mine.exists())
         self._sent = sum(map(len, sent))
         write_atomically(self._journal, b"".join([*sent, *kept]))
         if write:
             write_atomically(mine, str(self._remote.generation))
 
-    def _fetch_tree(self) -> None:
-        """Lay the files under their own names into the spool: views, or answers that another program left there."""
-        for key in self._remote.objects.keys(""):
-            if not key.startswith("_state/"):
-                try:
-                    write_atomically(self.folder / key, self._remote.objects.read(key))
-                except ObjectError as error:  # a copy for people, made again from the journal
-                    log.warning("%s", error)
+    def _fetch_results(self, newer: bool) -> None:
+        """Lay the results into the spool: views, or answers that another program left there; manifests are joined, and
+        the report is kept where ours is `newer`."""
+        for key, name in self._remote.results():
+            path = self.folder / name
+            try:
+                body = self._remote.objects.read(key)
+                if path.name == "manifest.json" and path.exists():
+                    body = join_manifests(path.read_bytes(), body)
+                if not (newer and path.parent.name == "report" and path.exists()):
+                    write_atomically(path, body)
+            except (ObjectError, OSError, ValueError) as error:  # a copy for people, made again from the journal
+                log.warning("%s was not taken up from the bucket: %s", name, error)
 
 
 def _unsent_lines(journal: Path, sent: list[bytes], wanted: Callable[[bool], bool]) -> list[bytes]:
@@ -244,5 +266,5 @@ def spool_folder(place: Place) -> Path:
     """Where this machine keeps the run of `place` while it works on it: MTBENCH_KO_SPOOL, or the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = Path(os.environ.get("MTBENCH_KO_SPOOL") or cache / "mtbench-ko" / "spool")
-    identity = sha256(f"{place.endpoint_url or ''} {place.bucket}/{place.prefix}".encode()).hexdigest()
+    identity = sha256_text(f"{place.endpoint_url or ''} {place.bucket}/{place.prefix}")
     return root / identity[:16]

@@ -37,8 +37,8 @@ def pull(remote: RemoteRun, folder: Path) -> None:
         UsageError: there is no run.
     """
     journal = folder / "_state" / "journal.jsonl"
-    lines = remote.lines()
     manifest = remote.committed()
+    lines = remote.lines(manifest)
     if not lines and manifest is None:
         raise UsageError(f"{remote.objects.url('')}: there is no run")
     write_atomically(journal, b"".join(lines))
@@ -47,6 +47,8 @@ def pull(remote: RemoteRun, folder: Path) -> None:
     if manifest is None:
         log.warning("%s is not finished; this is what it has so far", remote.objects.url(""))
         return
+    if remote.newest() > manifest["generation"]:
+        log.warning("%s is being extended; this is what was committed before", remote.objects.url(""))
     for name, body in remote.read_finals(manifest).items():
         try:
             write_atomically(folder / name, body)

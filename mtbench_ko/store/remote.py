@@ -4,10 +4,10 @@ _state/generations/000007.json     one for each writer, created once: the highes
 _state/parts/000007-000001.jsonl   lines of the journal, created once
 _state/finals/<sha256>             the files of a finished run
 _state/manifests/000007.json       what writer 7 committed: finals and parts with their sha256; the highest counts
+_state/left/000007/<bench>/…       manifests of runs that have not committed, for the next writer
 <bench>/…                          copies of the finals under their own names, for people
 """
 
-import hashlib
 import json
 import os
 import socket
@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mtbench_ko.errors import Stopped
+from mtbench_ko.hashing import sha256_bytes
 from mtbench_ko.lines import describe
 from mtbench_ko.store.objects import Conflict, ObjectError, Objects
 
-GENERATIONS, PARTS, FINALS, MANIFESTS = (
-    f"_state/{name}/" for name in ("generations", "parts", "finals", "manifests")
+GENERATIONS, PARTS, FINALS, MANIFESTS, LEFT = (
+    f"_state/{name}/" for name in ("generations", "parts", "finals", "manifests", "left")
 )  # fmt: skip
+_FOLDERS = ("model_answer", "model_judgment", "report")
 _THREADS = 16
 
 
@@ -45,7 +47,7 @@ class _Entry(BaseModel):
     @field_validator("name")
     @classmethod
     def _inside(cls, name: str) -> str:
-        if "\x00" in name or not all(part.strip(".") for part in name.split("/")):
+        if not _stays_inside(name):
             raise ValueError("a file outside of the run")
         return name
 
@@ -113,15 +115,38 @@ class RemoteRun:
         self._parts.append(key)
         self._written += 1
 
-    def lines(self) -> list[bytes]:
-        """All journal lines in the bucket, in the order they were written, each with its newline.
+    def lines(self, manifest: Mapping[str, Any] | None = None) -> list[bytes]:
+        """All journal lines in the bucket, or those that `manifest` names, in the order they were written, each with
+        its newline.
 
         Raises:
             ObjectError: a part is damaged.
         """
-        parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
+        keys = sorted(self.objects.keys(PARTS)) if manifest is None else [part["name"] for part in manifest["parts"]]
+        parts = _read_all(self.objects, keys)
         self._parts = list(parts)
         return [line for body in parts.values() for line in body.splitlines(keepends=True)]
+
+    def leave(self, files: Mapping[str, bytes]) -> None:
+        """Keep `files` of a run that has not committed for whoever goes on with it.
+
+        Raises:
+            Fenced: there is a newer writer.
+        """
+        self.check()
+        for name, body in files.items():
+            self.objects.replace(f"{LEFT}{self.generation:06d}/{name}", body)
+
+    def results(self) -> list[tuple[str, str]]:
+        """Where the run's files lie, and their names, later ones over earlier ones: the copies under their own names,
+        and what the last writer left if it has not committed."""
+        keys = [(key, key) for key in self.objects.keys("") if is_result(key)]
+        left = [key.removeprefix(LEFT).partition("/") for key in self.objects.keys(LEFT)]
+        newest = max((_number(number) for number, _, _ in left), default=0)
+        if newest > _number(max(self.objects.keys(MANIFESTS), default="")):
+            left = [each for each in left if _number(each[0]) == newest and is_result(each[2])]
+            keys += [(f"{LEFT}{number}/{name}", name) for number, _, name in left]
+        return keys
 
     def committed(self) -> dict[str, Any] | None:
         """The manifest that counts, if anything was committed."""
@@ -144,7 +169,7 @@ class RemoteRun:
         for entry in entries:
             key = f"{FINALS}{entry['sha256']}"
             self.objects.create(key, files[entry["name"]])
-            if hashlib.sha256(self.objects.read(key)).hexdigest() != entry["sha256"]:
+            if sha256_bytes(self.objects.read(key)) != entry["sha256"]:
                 raise ObjectError(f"{self.objects.url(key)}: the store gives back other bytes than it was sent")
         parts = _read_all(self.objects, sorted(self.objects.keys(PARTS)))
         vanished = [key for key in self._parts if key not in parts]
@@ -194,8 +219,21 @@ class RemoteRun:
             ) from error
 
 
+def is_result(name: str) -> bool:
+    """Whether runs leave a file of this name in their output. What else lies there is neither fetched nor committed:
+    the outputs of other runs below this one's, a console's folder markers, names that lead out of it."""
+    bench, _, rest = name.partition("/")
+    folder, _, file = rest.partition("/")
+    known = rest == "manifest.json" or (folder in _FOLDERS and file[:1] != "." and "/" not in file)
+    return known and bench != "_state" and _stays_inside(name)
+
+
+def _stays_inside(name: str) -> bool:
+    return "\x00" not in name and all(part.strip(".") for part in name.split("/"))
+
+
 def _facts(body: bytes) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
+    return {"sha256": sha256_bytes(body), "size": len(body)}
 
 
 def _read_all(objects: Objects, keys: Iterable[str]) -> dict[str, bytes]:

@@ -57,7 +57,7 @@ class Inbox:
         self._something.set()
 
 
-class Batched:
+class Mailbox:
     """The driver's half. While a message is on its way, further calls wait for the next one."""
 
     def __init__(self, actor: Any, heard: Callable[[list[int]], None]) -> None:
