@@ -102,7 +102,7 @@ def test_key_in_an_error_is_masked_where_its_text_is_cut_too(before: int) -> Non
     told = {"error": {"message": "x" * before + "sk-secret-0123456789"}}
     spec = EndpointSpec("m", "http://127.0.0.1:1/v1", "sk-secret-0123456789", 1)
     detail = spec.clean(classify(status_error(401, told))).detail
-    assert len(detail) == 2000
+    assert len(detail) <= 2000
     assert "sk-" not in detail
 
 
