@@ -4,8 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import ON_LOOPBACK, Program, ray_environment
 from fake_openai import FakeOpenAI
@@ -76,3 +79,46 @@ def test_call_when_ray_has_ended_starts_no_cluster_of_rays_own() -> None:
     result = subprocess.run([sys.executable, "-c", LATE], env=ray_environment(), text=True, capture_output=True)
     assert result.returncode == 1
     assert "Ray has not been started yet" in result.stderr
+
+
+def test_own_cluster_is_reached_on_loopback_alone_and_with_its_token(
+    program: Program, model_endpoint: FakeOpenAI
+) -> None:
+    """Whoever reaches a Ray cluster runs code in it."""
+    model_endpoint.latency = 3600
+    process = program.start(
+        "generate", "--bench-name", "mt_bench_ko_native", "--first-n", 1,
+        "--model", "m", "--openai-api-base", model_endpoint.url, "--grace-seconds", 0,
+    )  # fmt: skip
+    try:
+        while process.poll() is None and not model_endpoint.requests:
+            time.sleep(0.1)
+        assert process.poll() is None, program.log()
+        family = psutil.Process(process.pid).children(recursive=True)
+        ports = dict(listening(family))
+        assert {address for address, _ in ports} == {"127.0.0.1"}
+        assert all("--disable-frontend" in name for name in ports.values() if "dashboard.py" in name)
+        (gcs,) = [address for address, name in ports.items() if "gcs_server" in name]
+        stranger = subprocess.run(
+            [sys.executable, "-c", STRANGER.format(*gcs)], env=ray_environment(), text=True, capture_output=True
+        )
+        assert "in the cluster" not in stranger.stdout
+        assert "token" in stranger.stderr.lower()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+STRANGER = """
+from ray._raylet import GcsClient
+GcsClient('{}:{}').internal_kv_keys(b'')
+print('in the cluster')
+"""
+
+
+def listening(family: list[psutil.Process]) -> Iterator[tuple[tuple[str, int], str]]:
+    """The addresses on which these processes listen, and their command lines."""
+    for member in family:
+        for connection in member.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                yield (connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port), " ".join(member.cmdline())

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from mtbench_ko.engine.placement import Node
@@ -34,7 +35,7 @@ def ray_cluster(address: str | None) -> Iterator[list[Node]]:
     _set_environment()
     logging.getLogger("ray").setLevel(logging.ERROR)
     if not address:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for "bind to loopback only"
+        _keep_to_ourselves()
     import ray
 
     where: dict[str, Any] = {"address": address}
@@ -64,6 +65,17 @@ def _set_environment() -> None:
     os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")  # a killed actor's engine processes end with it
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine on CPU behind everything else
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a late call would start a cluster of Ray's own, dashboard and all
+
+
+def _keep_to_ourselves() -> None:
+    """Others have no business in a cluster of ours: from elsewhere they do not reach it, and here they lack the token.
+
+    Whoever reaches a Ray cluster runs code in it, and other users of this machine reach loopback.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for "bind to loopback only"
+    mode = os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if mode == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
 
 
 def alive_nodes() -> list[Node]:
