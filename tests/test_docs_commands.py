@@ -31,7 +31,8 @@ from mtbench_ko import records
 from mtbench_ko.cli import cli
 from mtbench_ko.engine import alive_nodes
 from mtbench_ko.report import Scoreboard
-from mtbench_ko.stats import Difference, LanguageSummary, ModelScores, PairScores
+from mtbench_ko.stats import LanguageSummary, ModelScores, PairScores
+from mtbench_ko.stats.differences import Difference
 
 SUBSTITUTES = {
     "http://127.0.0.1:8000/v1": "the fake endpoint",
