@@ -40,7 +40,7 @@ from rich.table import Table
 from simulated import SimulatedReplica, conversations, seconds, temporary_store
 from virtual_time import run
 
-from mtbench_ko import pipeline as pipeline_module
+from mtbench_ko.pipeline import pipeline as pipeline_module
 from mtbench_ko.engine import Ask, Completion, Messages, Node, ReplicaInfo, ReplicaPool, Replicas, Sampling, ray_cluster
 from mtbench_ko.engine.actors import ActorReplica, Resources
 from mtbench_ko.engine.mailbox import Call, Finished, Inbox

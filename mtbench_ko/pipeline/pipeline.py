@@ -4,42 +4,18 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Any
-from weakref import WeakValueDictionary
 
 from mtbench_ko.costs import Spending
-from mtbench_ko.engine import Engine, Failure
+from mtbench_ko.engine import Completer, Engine, Failure
 from mtbench_ko.errors import first_error
 from mtbench_ko.generate import Conversation, converse, longest_first
 from mtbench_ko.judge import Match, Matchmaker, grade
+from mtbench_ko.pipeline.counts import Counts
+from mtbench_ko.pipeline.judge_queue import JudgeQueue
 from mtbench_ko.progress import RunProgress
 from mtbench_ko.records import AttemptRecord, FailureRecord, Judged, JudgmentRecord
 from mtbench_ko.store import RunStore
-
-
-@dataclass
-class Counts:
-    """Items by outcome. A turn that was answered and graded counts in both; `failed` is either without a result.
-
-    `judged_while_answering` are judgments that were made while some model was at work.
-    """
-
-    answered: int = 0
-    scored: int = 0
-    unscored: int = 0
-    failed: int = 0
-    judged_while_answering: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def miss(self, kind: str, reason: str) -> None:
-        """Count an item that ended "unscored" or "failed"."""
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.reasons[reason] = self.reasons.get(reason, 0) + 1
-
-    def describe(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Pipeline:
@@ -63,14 +39,9 @@ class Pipeline:
         self._store = store
         self._matchmakers = matchmakers
         self._progress = progress
-        self._group = group
         self._spending = spending
-        self._waiting: dict[str, list[Match]] = {}  # by judge, as the engines
-        self._judge_engines: dict[str, Engine] = {}
-        self._judge_there: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._judging: set[asyncio.Task[None]] = set()
+        self._queues = defaultdict(lambda: JudgeQueue(self._grade, group))  # by judge
         self._reported: dict[str, set[str]] = {}  # the names that a judge's replies bear, by judge
-        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._answering = 0
         self._began = time.time()
         self.stopping = False
@@ -134,27 +105,21 @@ class Pipeline:
 
     def judgments_waiting(self, judge: str | None = None) -> bool:
         """Whether matches wait for this judge, or for any."""
-        return bool(self._waiting if judge is None else self._waiting.get(judge))
+        return any(queue.waiting for name, queue in self._queues.items() if judge in (None, name))
 
     @property
-    def waiting(self) -> list[Match]:
+    def waiting(self) -> Iterable[Match]:
         """The matches that are due, as long as no judge is there."""
-        return list(chain.from_iterable(self._waiting.values()))
+        return chain.from_iterable(queue.waiting for queue in self._queues.values())
 
     def judge_with(self, judge: str, engine: Engine) -> None:
         """A judge is ready: matches that waited for it and all that come go to it."""
-        self._judge_engines[judge] = engine
-        self._judge_there[judge].set()
-        for match in self._waiting.pop(judge, []):
-            self._start(match)
+        self._queues[judge].serve(engine)
 
     async def judged(self, model: str | None = None) -> None:
         """Wait until every match so far (or each that shows `model` first) has its judgment."""
-        for judge in list(self._waiting):
-            if not self.stopping:
-                await self._judge_there[judge].wait()
-        while waiting := [task for task in self._judging if model is None or task.get_name() == model]:
-            await asyncio.wait(waiting)
+        for queue in list(self._queues.values()):
+            await queue.finish(model)
 
     def close_matches(self) -> None:
         """No more answers come: comparisons that still lack one have failed, unless they were made before."""
@@ -167,10 +132,8 @@ class Pipeline:
     def stop(self) -> None:
         """Begin nothing more; what is in flight may finish, if that does not take hours."""
         self.stopping = True
-        for there in self._judge_there.values():  # nobody need wait for a judge that may never come
-            there.set()
-        for engine in self._judge_engines.values():
-            engine.let_go()
+        for queue in self._queues.values():
+            queue.stop()
 
     def may_go_on(self) -> bool:
         """Whether another call may be begun. Whoever asks has one that is due."""
@@ -205,27 +168,17 @@ class Pipeline:
             self._graded(saved)
         elif isinstance(saved, FailureRecord) and saved.final and not retry:
             self._miss("failed", saved.reason)
-        elif match.judge.name not in self._judge_engines:
-            self._waiting.setdefault(match.judge.name, []).append(match)
-        else:
-            self._start(match)
+        elif not self.stopping:
+            self._queues[match.judge.name].put(match)
 
-    def _start(self, match: Match) -> None:
-        task = self._group.create_task(self._grade(match), name=match.model)
-        self._judging.add(task)
-        task.add_done_callback(self._judging.discard)
-
-    async def _grade(self, match: Match) -> None:
-        engine = self._judge_engines[match.judge.name]
-        same_messages = self._asking.setdefault(match.key, asyncio.Lock())  # are asked once, however many wait
-        async with same_messages, engine.conversation() as talk:
-            record: Judged | FailureRecord | None = match.taken_over(self._store)
-            if record is None and self.may_go_on():
-                record = await grade(match, talk, self._keep, self.may_go_on)
-            if record is None:
-                return
-            self._store.append(record)
-            self._show_money()
+    async def _grade(self, match: Match, judge: Completer) -> None:
+        record: Judged | FailureRecord | None = match.taken_over(self._store)
+        if record is None and self.may_go_on():
+            record = await grade(match, judge, self._keep, self.may_go_on)
+        if record is None:
+            return
+        self._store.append(record)
+        self._show_money()
         self.counts.judged_while_answering += bool(self._answering)
         if isinstance(record, FailureRecord):
             self._miss("failed", record.reason)
