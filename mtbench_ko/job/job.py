@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from statistics import mean
 
 from mtbench_ko.bench import Bench
@@ -32,6 +31,7 @@ from mtbench_ko.job.pools import Pools
 from mtbench_ko.job.results import Results
 from mtbench_ko.job.schedule import Schedule
 from mtbench_ko.job.timeline import Timeline
+from mtbench_ko.job.views import Views
 from mtbench_ko.judge import Matchmaker
 from mtbench_ko.pipeline import Counts, Pipeline
 from mtbench_ko.progress import RunProgress
@@ -44,7 +44,6 @@ from mtbench_ko.store import (
     Tally,
     identities,
     saved_answers,
-    write_atomically,
 )
 
 log = logging.getLogger(__name__)
@@ -82,7 +81,6 @@ class Job:
         self._with_report = report
         self._counts = Counts()
         self._began = time.time()
-        self._judgments_due = 0.0
         own = {one.name: one.entry.price for one in self.panel if one.entry.price}
         self._prices = load_prices(config.prices, own)
         Spending(Tally(), self._prices, {}, config.max_cost).require_prices(self._apis())
@@ -95,9 +93,11 @@ class Job:
         apis = self._apis()
         cap = config.max_cost if any(apis.values()) else None  # who calls no API can spend no more
         self.spending = Spending(store.tally, self._prices, apis_of(identities(store.output)) | apis, cap)
-        self._files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
-        self._files += [settle_judgments(config, store, bench.name, one.name) for one in self.panel]
-        self._write_views()  # a run that was killed left them as they were
+        files = [settle_answers(config, store, conversations) for conversations in self._conversations.values()]
+        files += [settle_judgments(config, store, bench.name, one.name) for one in self.panel]
+        self._views = Views(store, files, config.answer_file if self.contestants else None)
+        if not config.dry_run:
+            self._views.write()  # a run that was killed left them as they were
         self._answers = self._saved_answers() if self.panel else []
         self._matchmakers = self._find_matches()
 
@@ -142,8 +142,7 @@ class Job:
             except BaseExceptionGroup as group:
                 raise first_error(group) from group
             finally:
-                self._write_views()
-                self._write_manifest(progress)
+                self._write_files(progress)
         if self.config.dry_run:
             return 0
         counts = pipeline.counts
@@ -221,13 +220,12 @@ class Job:
         """Send what is finished, and put it into the files."""
         if not self.config.dry_run:
             self._output.try_to_send()
-            self._write_views()
-            self._write_manifest(progress)
+            self._write_files(progress)
             self._output.try_to_send()
 
     def _model_finished(self, pipeline: Pipeline, progress: RunProgress, model: str) -> None:
         """Put a model's results where they can be seen while the others go on."""
-        self._write_views(model)
+        self._views.write(model)
         turns = pipeline.scores.get(model, {})
         means = [f"turn {turn} {mean(grades):.2f}" for turn, grades in sorted(turns.items())]
         score = f": {mean(chain(*turns.values())):.2f} ({', '.join(means)})" if turns else ""
@@ -267,24 +265,12 @@ class Job:
             turns[model] += len(texts)
         return turns
 
-    def _write_views(self, model: str | None = None) -> None:
-        """Rebuild FastChat's files; for one `model`, its own, and those that have all models if that is due."""
+    def _write_files(self, progress: RunProgress) -> None:
+        """Rebuild FastChat's files, and put this run's facts beside those of earlier runs once it has any."""
         if self.config.dry_run:
             return
-        began = time.monotonic()
-        due = began > self._judgments_due
-        try:
-            self.store.write_views(replace=self._files, model=model, judgments=model is None or due)
-            if self.config.answer_file and self.contestants and self._files[0].exists():
-                write_atomically(Path(self.config.answer_file), self._files[0].read_bytes())
-        except OSError as error:  # a full disk; the journal is whole, and the next start tries again
-            log.warning("FastChat's files could not be rebuilt from the journal: %s", error)
-        if due:  # at most 2 % of the time goes into files that grow with the number of models
-            self._judgments_due = time.monotonic() + 50 * (time.monotonic() - began)
-
-    def _write_manifest(self, progress: RunProgress) -> None:
-        """Put this run's facts beside those of earlier runs on the same output, once it has any."""
-        if self.config.dry_run or self._counts == Counts():
+        self._views.write()
+        if self._counts == Counts():
             return
         self.results.write_manifest(
             {"models": {one.name: asdict(one.subject) for one in self.contestants}},
