@@ -21,8 +21,6 @@ async def wait_for_memory(
     """Wait until `share` of each GPU's memory is free, at most `seconds`; then vLLM has the word.
 
     The processes of an engine that was killed can hold their memory for some seconds after the GPU was given away.
-    Without `gpus` there is nothing to wait for, so not for an engine over several nodes: Ray gives the GPUs to its
-    workers, which vLLM starts itself.
     """
     wanted = min(1.0, _DEFAULT_SHARE if share is None else share) - _SLACK
     clock = asyncio.get_running_loop().time
@@ -34,6 +32,27 @@ async def wait_for_memory(
             return
         log.warning("waiting for memory: %s", words)
         await asyncio.sleep(2)
+
+
+async def wait_for_groups_memory(share: float | None) -> None:
+    """The same for every bundle of the placement group that the caller, a Ray actor, is in.
+
+    Its GPUs are on several nodes and go to workers that vLLM starts itself; until then a task on each looks at them.
+    """
+    import ray
+    from ray.util import get_current_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    group = get_current_placement_group()
+    wait = ray.remote(num_cpus=0, num_gpus=1, max_retries=0)(_wait_in_a_bundle)
+    bundles = [PlacementGroupSchedulingStrategy(group, bundle) for bundle in range(group.bundle_count)]
+    await asyncio.gather(*(wait.options(scheduling_strategy=bundle).remote(share) for bundle in bundles))
+
+
+def _wait_in_a_bundle(share: float | None) -> None:
+    import ray
+
+    asyncio.run(wait_for_memory(ray.get_gpu_ids(), share))
 
 
 def _nvml(gpus: Sequence[str | int]) -> Reading:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtbench_ko.engine.base import Completion, Counters, Failure, Messages, ReplicaInfo, Sampling
-from mtbench_ko.engine.gpu_memory import wait_for_memory
+from mtbench_ko.engine.gpu_memory import wait_for_groups_memory, wait_for_memory
 from mtbench_ko.engine.mailbox import Call, Finished, Inbox
 from mtbench_ko.engine.thinking import OPEN, split_thinking
 from mtbench_ko.engine.vllm_arguments import VllmSpec, engine_arguments, seeds_are_safe, unknown_arguments
@@ -123,9 +123,13 @@ class VllmReplica:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         arguments = await asyncio.to_thread(engine_arguments, self._spec)
-        await wait_for_memory(ray.get_gpu_ids(), arguments.get("gpu_memory_utilization"))
-        if self._spec.nodes > 1:  # else its core, a process of its own, may start a Ray of its own
+        share = arguments.get("gpu_memory_utilization")
+        if self._spec.nodes > 1:
+            await wait_for_groups_memory(share)
+            # Else its core, a process of its own, may start a Ray of its own.
             os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+        else:
+            await wait_for_memory(ray.get_gpu_ids(), share)
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[self._counters.attach])
         self._seeds = seeds_are_safe(self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()
