@@ -115,7 +115,7 @@ def locked(path: Path) -> Iterator[None]:
     """Keep other processes out of the run directory whose lock file `path` is.
 
     Raises:
-        UsageError: another process holds it, or the directory cannot be written.
+        UsageError: another process holds it, or the directory cannot be written, by the block either.
         Stopped: the disk is full.
     """
     with _named(path.parent.parent), _lock(path):
