@@ -35,10 +35,11 @@ def jobs(address: str) -> int:
 def test_sigterm_while_ray_starts_is_a_preemption_and_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
-    def told_to_end(**options: object) -> None:
+    def told_to_end(*, _temp_dir: str, **options: object) -> None:
+        folders.append(Path(_temp_dir))
         signal.raise_signal(signal.SIGTERM)
 
-    folders = set(Path("/tmp").glob("mtb-*"))
+    folders: list[Path] = []
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", told_to_end)
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as ray.init itself does
@@ -47,7 +48,7 @@ def test_sigterm_while_ray_starts_is_a_preemption_and_leaves_no_folder(monkeypat
             pass
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert set(Path("/tmp").glob("mtb-*")) <= folders
+    assert [folder.exists() for folder in folders] == [False]
 
 
 def test_cluster_is_joined_only_when_it_is_named(
