@@ -40,7 +40,6 @@ from rich.table import Table
 from simulated import SimulatedReplica, conversations, seconds, temporary_store
 from virtual_time import run
 
-from mtbench_ko.pipeline import pipeline as pipeline_module
 from mtbench_ko.engine import Ask, Completion, Messages, Node, ReplicaInfo, ReplicaPool, Replicas, Sampling, ray_cluster
 from mtbench_ko.engine.actors import ActorReplica, Resources
 from mtbench_ko.engine.mailbox import Call, Finished, Inbox
@@ -49,6 +48,7 @@ from mtbench_ko.job.plan import Contestant, Plan
 from mtbench_ko.job.schedule import Schedule
 from mtbench_ko.job.timeline import Timeline
 from mtbench_ko.pipeline import Pipeline
+from mtbench_ko.pipeline import pipeline as pipeline_module
 from mtbench_ko.progress import RunProgress
 
 BARS = {

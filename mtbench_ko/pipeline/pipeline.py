@@ -40,7 +40,7 @@ class Pipeline:
         self._matchmakers = matchmakers
         self._progress = progress
         self._spending = spending
-        self._queues = defaultdict(lambda: JudgeQueue(self._grade, group))  # by judge
+        self._queues: dict[str, JudgeQueue] = defaultdict(lambda: JudgeQueue(self._grade, group))  # by judge
         self._reported: dict[str, set[str]] = {}  # the names that a judge's replies bear, by judge
         self._answering = 0
         self._began = time.time()
