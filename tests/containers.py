@@ -63,8 +63,9 @@ def make_base(folder: Path) -> None:
     """A Debian with Python, from the mirror that this machine itself uses; made once and kept."""
     if podman("image", "exists", BASE, check=False).returncode == 0:
         return
-    sources = [*Path("/etc/apt/sources.list.d").glob("*.sources")]
-    mirror = next(line.split()[1] for file in sources for line in file.read_text().splitlines() if line[:5] == "URIs:")
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    mirrors = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    mirror = next(each for each in mirrors if "security" not in each)
     packages = "--include=ca-certificates,python3,python3-venv"
     made = ["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", folder / "base.tar"]
     if subprocess.run([*made, f"deb {mirror} bookworm main"], capture_output=True).returncode:

