@@ -29,15 +29,6 @@ REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MTBENCH_KO_UPSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers (pytest -n 2 --dist loadgroup): all tests with real engines in one of them, since two engines on the
-    same cores are far slower than one after the other; of the rest each file in one place, with its fixtures."""
-    for item in items:
-        engines = {"tiny_models", "slurm"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("engines" if engines else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def upstream() -> Path:
     """Upstream's question sets and judgments, which are never part of this repository."""
