@@ -58,7 +58,7 @@ helm: install  ## two releases of helm for the tests of the chart, in .cache/hel
 	@$(BIN)/python tests/fetch_helm.py .cache/helm || echo "no helm: the tests of the chart will skip"
 
 test: install lint helm  ## every guarantee once
-	$(BIN)/pytest -m "not soak" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not soak"
 
 soak: install helm  ## the long counts, with their reports
 	$(BIN)/pytest -m soak -rP
