@@ -84,7 +84,7 @@ class Program:
         self.env = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("OPENAI_", "MTBENCH_KO_", "RAY_", "HF_", "COLUMNS"))  # readline sets the last
+            if not name.startswith(("OPENAI_", "MTBENCH_KO_", "RAY_", "HF_", "COLUMNS"))
         } | {
             "HF_HUB_OFFLINE": "1",
             "PYTHONUNBUFFERED": "1",

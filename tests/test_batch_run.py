@@ -75,6 +75,7 @@ def test_killed_at_every_stage_of_a_batch_it_pays_for_each_item_once(
     (tmp_path / "program.log").unlink()
     process = program.start(*command)
     wait_until(process, lambda: "is ready" in program.log(), program)
+    time.sleep(1)  # its calls are in flight
     process.send_signal(signal.SIGTERM)  # ten minutes would be time to finish: it does not wait for them
     assert process.wait() == 75, program.log()
 

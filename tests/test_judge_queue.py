@@ -132,3 +132,30 @@ def test_without_a_judge_a_stop_ends_the_waiting() -> None:
             queue.stop()
 
     asyncio.run(run())
+
+
+def test_calls_that_an_engine_lets_go_are_not_waited_for() -> None:
+    class Batch(Room):
+        def let_go(self) -> None:
+            for reply in replies:
+                reply.cancel()
+
+    async def ask(match: Match, judge: Completer) -> None:
+        replies.append(asyncio.get_running_loop().create_future())
+        await replies[-1]
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            queue = JudgeQueue(ask, group)
+            queue.serve(cast(Engine, Batch(2)))
+            for number in range(2):
+                queue.put(match("m", str(number)))
+            waiting = group.create_task(queue.finish())
+            await asyncio.sleep(0.01)
+            assert len(replies) == 2
+            assert not waiting.done()
+            queue.stop()
+            await asyncio.wait_for(waiting, 10)
+
+    replies: list[asyncio.Future[None]] = []
+    asyncio.run(run())

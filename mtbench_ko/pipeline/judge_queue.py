@@ -67,11 +67,13 @@ class JudgeQueue:
         self._dispatching = False
 
     async def _hold(self, match: Match, engine: Engine, begun: asyncio.Event) -> None:
-        async with engine.conversation() as talk:
-            begun.set()
-            async with self._asking.setdefault(match.key, asyncio.Lock()):
-                await self._ask(match, talk)
-        self._finished(match)
+        try:
+            async with engine.conversation() as talk:
+                begun.set()
+                async with self._asking.setdefault(match.key, asyncio.Lock()):
+                    await self._ask(match, talk)
+        finally:  # an engine that is told to let go ends its calls as cancelled
+            self._finished(match)
 
     def _finished(self, match: Match) -> None:
         self._unfinished[match.model] -= 1
