@@ -48,6 +48,12 @@ def test_help_loads_nothing_heavy() -> None:
         assert HEAVY.isdisjoint(json.loads(modules)), words
 
 
+def test_job_begins_without_what_only_some_of_them_need() -> None:
+    probe = "import json, sys, mtbench_ko.cli._job; print(json.dumps([*sys.modules]))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True).stdout)
+    assert {"scipy", *HEAVY}.intersection(loaded) <= {"pandas", "numpy", "jinja2"}
+
+
 @click.command()
 @settings("bench", "answers", "model", "engine", "generation", "judge", "output")
 @click.pass_context

@@ -1,4 +1,7 @@
-"""How far two models are apart on the questions that both answered, and what this run could have seen."""
+"""How far two models are apart on the questions that both answered, and what this run could have seen.
+
+scipy.stats takes a second to import, and a table of one model needs nothing of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from mtbench_ko.stats.intervals import CONFIDENCE, DIFFERENCES, Array, Interval, mean_intervals, unseen_share
 
@@ -100,15 +102,19 @@ def compare_all(cells: Cells) -> Pairs:
 
 def minimum_detectable(pairs: Pairs) -> Array:
     """For every two models the difference that is found with 80 % power; NaN where their errors say nothing."""
+    from scipy.stats import t
+
     questions, at = np.unique(pairs.questions, return_inverse=True)
     freedom = np.where(questions > 1, questions - 1, np.nan)
-    factor = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) + stats.t.ppf(POWER, freedom)
+    factor = t.ppf((1 + CONFIDENCE) / 2, freedom) + t.ppf(POWER, freedom)
     found: Array = np.where(pairs.errors > 0, factor[at.reshape(pairs.errors.shape)] * pairs.errors, np.nan)
     return found
 
 
 def smallest_difference(pairs: Pairs) -> float | None:
     """The median over all pairs of models of what their comparison could have found; None without a pair."""
+    if len(pairs.errors) < 2:
+        return None
     every = minimum_detectable(pairs)[np.triu_indices(len(pairs.errors), 1)]
     every = every[~np.isnan(every)]
     return float(np.median(every)) if len(every) else None
@@ -146,7 +152,9 @@ def places(models: Sequence[str], pairs: Pairs) -> dict[str, tuple[int, int]]:
 @cache
 def _tukey(models: int, questions: int) -> float:
     """How many standard errors apart two of `models` are beyond doubt."""
-    return float(stats.studentized_range.ppf(CONFIDENCE, models, questions - 1) / np.sqrt(2))
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(CONFIDENCE, models, questions - 1) / np.sqrt(2))
 
 
 def _number(value: float) -> float | None:

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-import choix
 import numpy as np
 import pandas as pd
-from scipy.sparse.csgraph import connected_components
 
 from mtbench_ko.stats.intervals import CONFIDENCE, Array, Interval, question_weights
 
@@ -39,6 +37,8 @@ def rate_models(results: pd.DataFrame) -> dict[str, Rating]:
     Returns:
         Nothing where the comparisons do not connect all models: ratings of unconnected models cannot be compared.
     """
+    from scipy.sparse.csgraph import connected_components
+
     scored = results[results["result"] != "error"]
     models = sorted(scored["model"].unique())
     questions = sorted(scored["question_id"].unique())
@@ -67,6 +67,8 @@ def rate_models(results: pd.DataFrame) -> dict[str, Rating]:
 
 def _strengths(wins: Array) -> Array:
     """`wins[i, j]`: how often i beat j."""
+    import choix  # which imports scipy.stats, a second
+
     strengths: Array = choix.ilsr_pairwise_dense(wins)
     ratings: Array = _MEAN + _ELO * (strengths - strengths.mean())
     return ratings
