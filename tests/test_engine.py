@@ -186,7 +186,7 @@ def test_adapter_answers_as_weights_do_into_which_it_was_merged(
         template,
         chat_template_kwargs={"was": "Q", "becomes": ""},
         lora_path=str(tmp_path / "adapter"),
-        engine_args={"max_model_len": 1024, "kv_cache_memory_bytes": 64 << 20},
+        engine_args={"max_model_len": 1024, "kv_cache_memory_bytes": 64 << 20, "dtype": "float32"},
     )
     pool = vllm_pool(spec, Replicas(1, 0, 0))
 

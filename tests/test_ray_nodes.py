@@ -16,7 +16,7 @@ from run_checks import BENCH, check_run
 from mtbench_ko.engine import ReplicaPool, Replicas, Sampling, VllmSpec, resolve_weights, vllm_pool
 
 pytestmark = pytest.mark.soak  # engines of up to three processes on five Ray nodes: minutes, on two cores
-SMALL = {"max_model_len": 1024, "kv_cache_memory_bytes": 64 << 20, "max_num_seqs": 8}
+SMALL = {"max_model_len": 1024, "kv_cache_memory_bytes": 64 << 20, "max_num_seqs": 8, "dtype": "float32"}
 GREEDY = Sampling(temperature=0.0, max_tokens=16)
 QUESTIONS = [f"{number}번 질문입니다. 서울의 {word}은 어떤가요?" for number, word in enumerate("산강밤길집밥봄물")]
 
