@@ -14,6 +14,9 @@ import pytest
 from conftest import OUR_RAY, joined
 
 PLUGINS = Path(__file__).parent / "vllm_plugins"
+# As the program does by itself without GPUs, and here they are made up: else each engine of one GPU has a worker
+# beside its core, which spin for each other, and with three such pairs on two cores other processes waited minutes.
+NO_WORKERS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
 _STORE = 100 << 20  # bytes of a node's object store: what we send is small
 
 

@@ -11,7 +11,7 @@ import pytest
 from chaos import DECK, Chaos, faulty_judge, grave_judge
 from conftest import ON_LOOPBACK, Program
 from fake_openai import FakeOpenAI, serve
-from real_nodes import ray_nodes
+from real_nodes import NO_WORKERS, ray_nodes
 from run_checks import BENCH, check_run, read_jsonl
 from s3_server import S3Server
 
@@ -46,7 +46,8 @@ def test_everything_is_killed_many_times_and_the_results_are_those_of_an_undistu
     seed = int(os.environ.get("MTBENCH_KO_SOAK_SEED", str(int(time.time()))))
     print(f"MTBENCH_KO_SOAK_SEED={seed}")
     spool, output = tmp_path / "spool", f"s3://{bucket}/chaos"
-    program.env |= ON_LOOPBACK | s3.env | {"MTBENCH_KO_SPOOL": str(spool), "MTBENCH_KO_S3_ENDPOINT_URL": s3.url}
+    program.env |= ON_LOOPBACK | NO_WORKERS | s3.env
+    program.env |= {"MTBENCH_KO_SPOOL": str(spool), "MTBENCH_KO_S3_ENDPOINT_URL": s3.url}
 
     def command(judge: FakeOpenAI, output: object) -> list[object]:
         return [

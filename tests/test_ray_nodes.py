@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ON_LOOPBACK, Program, wait_for_lines
-from real_nodes import Nodes, ray_nodes
+from real_nodes import NO_WORKERS, Nodes, ray_nodes
 from run_checks import BENCH, check_run
 
 from mtbench_ko.engine import ReplicaPool, Replicas, Sampling, VllmSpec, resolve_weights, vllm_pool
@@ -80,7 +80,7 @@ def test_node_and_then_a_replica_die_and_no_answer_is_lost_or_made_twice(
     nodes: Nodes, tiny_models: list[Path], program: Program, tmp_path: Path
 ) -> None:
     """Three replicas on a head and three nodes; the program is a driver of its own."""
-    program.env |= ON_LOOPBACK | {"RAY_ADDRESS": nodes.address}
+    program.env |= ON_LOOPBACK | NO_WORKERS | {"RAY_ADDRESS": nodes.address}
     settings = [f"--engine-arg={name}={value}" for name, value in (SMALL | {"max_model_len": 4096}).items()]
     command = [
         "generate", "--bench-name", BENCH, "--first-n", 16, "--num-choices", 4, "--max-new-token", 256,

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from conftest import ON_LOOPBACK, Program, kill, ray_cluster_of_others, wait_for_lines
 from fake_openai import FakeOpenAI, Fault
-from real_nodes import title
+from real_nodes import NO_WORKERS, title
 from run_checks import read_jsonl
 
 BENCH = "mt_bench_ko_native"
@@ -24,7 +24,7 @@ def three_gpus() -> Iterator[str]:
 
 @pytest.fixture
 def on_gpus(program: Program, three_gpus: str) -> Program:
-    program.env |= ON_LOOPBACK | {"RAY_ADDRESS": three_gpus}
+    program.env |= ON_LOOPBACK | NO_WORKERS | {"RAY_ADDRESS": three_gpus}
     return program
 
 
