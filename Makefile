@@ -58,7 +58,8 @@ helm: install  ## two releases of helm for the tests of the chart, in .cache/hel
 	@$(BIN)/python tests/fetch_helm.py .cache/helm || echo "no helm: the tests of the chart will skip"
 
 test: install lint helm  ## every guarantee once
-	$(BIN)/pytest -m "not soak"
+	@# Two at a time, a file's tests one after the other; in the order of the files, which spreads those with engines.
+	$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: install helm  ## the long counts, with their reports
 	$(BIN)/pytest -m soak -rP

@@ -38,11 +38,11 @@ def test_killed_run_goes_on_with_the_judge_in_the_models_engine(
     process = program.start(*command)
     wait_for_lines(program, process, journal, 6)
     below = psutil.Process(process.pid).children(recursive=True)
-    agents = [each for each in below if "Agent" in each.name()]  # Ray's: they look for their raylet now and then
     assert core_of(process.pid) in below
+    below = [each for each in below if "Agent" not in each.name()]  # Ray's look for their raylet only now and then
     kill(process)
     killed = time.monotonic()
-    assert set(psutil.wait_procs(below, timeout=60)[1]) <= set(agents)  # no engine is left
+    assert psutil.wait_procs(below, timeout=60)[1] == []  # no engine is left
     print(f"{len(below)} processes ended within {time.monotonic() - killed:.1f} s of their driver")
     result = program(*command)
     assert result.returncode in (0, 3), result.stderr  # a random model may leave a judgment without verdict
