@@ -33,11 +33,12 @@ _TIMED = {
     "path = sys.argv[1] + '/_state/journal.jsonl'",
 }
 _MEASURE = """
-import resource, sys, time
+import sys, time
+from memory import peak_mb
 {setup}
 began = time.perf_counter()
 kept = read(path)
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+print(time.perf_counter() - began, peak_mb())
 """
 
 
@@ -73,7 +74,8 @@ def write_journal(folder: Path, count: int) -> None:
 def measure(arm: str, folder: Path) -> tuple[float, float]:
     """Seconds and peak memory (MB) of a fresh process that reads the journal in `folder`."""
     command = [sys.executable, "-c", _MEASURE.format(setup=_TIMED[arm]), str(folder)]
-    seconds, megabytes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    done = subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True)
+    seconds, megabytes = done.stdout.split()
     return float(seconds), float(megabytes)
 
 

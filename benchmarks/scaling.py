@@ -23,7 +23,6 @@ import contextlib
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -34,6 +33,7 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
+from memory import peak_mb
 from report import assess, hand_in, machine, ratios_table
 from rich.console import Console
 from rich.table import Table
@@ -213,7 +213,7 @@ def ray_overhead(quick: bool) -> dict[str, float]:
     talks = conversations(25)
     rounds = 1 if quick else 3
     found: dict[str, list[float]] = {}
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mb()
     with ray_cluster(None):
         for actors in (1, 4, 16) * rounds:
             slots = 256 // actors
@@ -224,7 +224,7 @@ def ray_overhead(quick: bool) -> dict[str, float]:
             for name, pool in pools.items():
                 taken = asyncio.run(real_seconds(pool, talks))
                 found.setdefault(name, []).append(1000 * taken / len(talks))
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown = 1000 * (peak_mb() - before)
     milliseconds = {name: median(values) for name, values in found.items()}
     return milliseconds | {"driver_kb_per_conversation": grown / (len(talks) * rounds * 6)}
 
@@ -267,7 +267,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.driver:
         found = run(many_checkpoints(arguments.driver))
-        print(json.dumps(found | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        print(json.dumps(found | {"peak_mb": peak_mb()}))
         return 0
     console, about = Console(), machine("ray")
     measurements = [measure(setting) for setting in settings(arguments.quick)]
