@@ -63,7 +63,7 @@ test: install lint helm  ## every guarantee once
 
 soak: install helm  ## the long counts, with their reports
 	$(BIN)/pytest -m soak -rP
-	$(BIN)/pytest --hypothesis-profile soak tests/test_hostile_input.py tests/test_hostile_files.py
+	$(BIN)/pytest --hypothesis-profile soak -n 2 --maxschedchunk 1 tests/test_hostile_input.py tests/test_hostile_files.py
 
 bench: $(DEMO_MODEL)/config.json  ## all benchmarks and benchmarks/README.md, quick ones (FULL=1: hours); BENCH="resume stats" chooses
 	$(BIN)/python benchmarks/bench.py --model $(DEMO_MODEL) $(if $(FULL),,--quick) $(BENCH)
