@@ -37,7 +37,7 @@ _IDENTITIES = {
 def _free_ports(count: int) -> list[int]:
     """Ports that are free, and free 10,000 higher too, where SeaweedFS puts its gRPC."""
     found: list[int] = []
-    for port in range(random.randrange(20_000, 40_000), 54_000):  # other sessions look for theirs at the same time
+    for port in range(random.randrange(20_000, 40_000), 54_000):  # others look for theirs at the same time
         try:
             for number in (port, port + 10_000):
                 with socket.socket() as probe:
