@@ -154,3 +154,4 @@ def serve_app(app: web.Application, host: str = "127.0.0.1", enter: Callable[[],
         asyncio.run_coroutine_threadsafe(stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
